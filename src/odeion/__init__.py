@@ -1,0 +1,3 @@
+"""Odeion, a self-hosted media server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,83 @@
+"""What a player is told. The read models here are the response schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDecision:
+    """What happens to one stream and why. `treatment` is copy, transcode, burn_in or drop; `stream_index` is its
+    position in the file (null for a subtitle file beside it). `reasons` are sentences for people: "DTS is not
+    supported by this client"; empty when the stream goes through as it is."""
+
+    kind: str
+    stream_index: int | None
+    treatment: str
+    source_codec: str
+    target_codec: str | None
+    reasons: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioChoice:
+    """`stream_index` is what to post as `audio_stream_index` to start with this track. `hls_name` is its NAME in the
+    master playlist; null for direct play, where another track than the selected one needs a new session."""
+
+    stream_index: int
+    label: str
+    language: str | None
+    codec: str
+    channels: int
+    selected: bool
+    hls_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleChoice:
+    """`url` is a WebVTT document, null for bitmap subtitles, which can only be burnt in."""
+
+    key: str
+    label: str
+    language: str | None
+    format: str
+    is_forced: bool
+    is_hearing_impaired: bool
+    is_default: bool
+    selected: bool
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityChoice:
+    """A profile that may be posted as `profile`. `auto` is always there."""
+
+    profile: str
+    label: str
+    max_height: int | None
+    video_bitrate_bps: int | None
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackSessionView:
+    """A started session. `url` is the file itself (`mode` direct_play; give it to `<video src>`) or an HLS master
+    playlist (`mode` remux or transcode; give it to hls.js or AVFoundation). It needs no Authorization header and dies
+    with the session. Send a heartbeat every `heartbeat_interval_s`."""
+
+    id: int
+    media_type: str
+    media_id: int
+    file_id: int
+    mode: str
+    url: str
+    mime_type: str
+    duration_ms: int
+    start_position_ms: int
+    heartbeat_interval_s: int
+    decisions: list[StreamDecision]
+    audio: list[AudioChoice]
+    subtitles: list[SubtitleChoice]
+    qualities: list[QualityChoice]
+    created_at: datetime

@@ -1,0 +1,201 @@
+"""A media file: what is known of one file below a library root, from its name to its streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from odeion.domain.shared.errors import Conflict
+from odeion.domain.shared.events import RecordsEvents
+from odeion.domain.shared.ids import LibraryId, MediaFileId, RootId
+
+# Containers whose files the scanner picks up; the probe decides later whether the content agrees.
+VIDEO_EXTENSIONS = frozenset(
+    ".3gp .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogm .ogv .ts .vob .webm .wmv".split()
+)
+SUBTITLE_EXTENSIONS = frozenset(".srt .ass .ssa .vtt".split())
+
+
+class HdrFormat(StrEnum):
+    """How the picture's brightness is coded."""
+
+    SDR = "sdr"
+    HDR10 = "hdr10"
+    HDR10_PLUS = "hdr10_plus"
+    HLG = "hlg"
+    DOLBY_VISION = "dolby_vision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoStream:
+    """`index` is the stream's position in the container. Codec and colour names are libavcodec's. `level` is
+    libavcodec's integer (H.264 4.1 is 41, HEVC 4.1 is 123). `rotation_degrees` is clockwise: 0, 90, 180, 270.
+    Attached pictures (cover art) are not video streams here."""
+
+    index: int
+    codec: str
+    profile: str | None = None
+    level: int | None = None
+    width: int
+    height: int
+    sample_aspect_ratio: Fraction = Fraction(1)
+    bit_depth: int | None = None
+    pixel_format: str | None = None
+    frame_rate: Fraction | None = None
+    color_space: str | None = None
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    hdr: HdrFormat = HdrFormat.SDR
+    dolby_vision_profile: int | None = None
+    interlaced: bool = False
+    rotation_degrees: int = 0
+    bitrate_bps: int | None = None
+    language: str | None = None
+    title: str | None = None
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStream:
+    """`language` is ISO 639-2/B or /T as found (`eng`, `ger`, `deu`), None for unknown (`und`)."""
+
+    index: int
+    codec: str
+    profile: str | None = None
+    channels: int
+    channel_layout: str | None = None
+    sample_rate_hz: int
+    bit_depth: int | None = None
+    bitrate_bps: int | None = None
+    language: str | None = None
+    title: str | None = None
+    is_default: bool = False
+    is_forced: bool = False
+    is_commentary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleStream:
+    """`is_text` tells formats that can become WebVTT (SRT, ASS, MOV text) from bitmaps (PGS, DVD, DVB)."""
+
+    index: int
+    codec: str
+    is_text: bool
+    language: str | None = None
+    title: str | None = None
+    is_default: bool = False
+    is_forced: bool = False
+    is_hearing_impaired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A named stretch of the file, in milliseconds from its start."""
+
+    start_ms: int
+    end_ms: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicalInfo:
+    """What the probe found. `container` is libavformat's demuxer name (`matroska,webm`, `mov,mp4,m4a,3gp,3g2,mj2`)."""
+
+    container: str
+    duration_ms: int
+    bitrate_bps: int | None = None
+    video: tuple[VideoStream, ...] = ()
+    audio: tuple[AudioStream, ...] = ()
+    subtitles: tuple[SubtitleStream, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells that a file is still the same without opening it: size in bytes, mtime in ns, inode number."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+
+class FileState(StrEnum):
+    """PENDING: waits for its probe. READY: can be played. FAILED: the probe refused it. MISSING: not on the disk now."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+@dataclass(kw_only=True)
+class MediaFile(RecordsEvents):
+    """One file. It belongs to a root and is found again by its path relative to it, or by its stamp when moved."""
+
+    id: MediaFileId | None
+    library_id: LibraryId
+    root_id: RootId
+    relative_path: str
+    stamp: FileStamp
+    state: FileState = FileState.PENDING
+    technical: TechnicalInfo | None = None
+    probe_error: str | None = None
+    added_at: datetime
+    probed_at: datetime | None = None
+    missing_since: datetime | None = None
+    version: int = 1
+    sidecars: tuple[SidecarSubtitle, ...] = field(default=())
+
+    def probed(self, technical: TechnicalInfo, *, at: datetime) -> None:
+        """The probe understood the file."""
+        self.technical, self.probe_error, self.probed_at = technical, None, at
+        self.state = FileState.READY
+
+    def refused(self, reason: str, *, at: datetime) -> None:
+        """The probe could not read the file; it is kept out of play until it changes."""
+        self.technical, self.probe_error, self.probed_at = None, reason, at
+        self.state = FileState.FAILED
+
+    def changed(self, stamp: FileStamp) -> None:
+        """Other bytes at the same path: what was known of the inside no longer counts."""
+        self.stamp, self.missing_since = stamp, None
+        self.state = FileState.PENDING
+
+    def moved(self, root_id: RootId, relative_path: str) -> None:
+        """The same bytes under another name."""
+        self.root_id, self.relative_path = root_id, relative_path
+        self.came_back()
+
+    def went_missing(self, *, at: datetime) -> None:
+        """Not found by a scan that could have found it. Nothing known of it is dropped."""
+        if self.state is not FileState.MISSING:
+            self.state, self.missing_since = FileState.MISSING, at
+
+    def came_back(self) -> None:
+        """Found again, unchanged."""
+        if self.state is FileState.MISSING:
+            self.missing_since = None
+            self.state = (
+                FileState.READY if self.technical else FileState.FAILED if self.probe_error else FileState.PENDING
+            )
+
+    def require_playable(self) -> TechnicalInfo:
+        """The technical facts of a file that can be played now; raises Conflict where it cannot."""
+        if self.state is not FileState.READY or self.technical is None:
+            raise Conflict(f"this file cannot be played: it is {self.state}")
+        return self.technical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarSubtitle:
+    """A subtitle file beside the film: `Film.de.forced.srt`. `format` is srt, ass, ssa or vtt."""
+
+    relative_path: str
+    format: str
+    language: str | None = None
+    title: str | None = None
+    is_forced: bool = False
+    is_hearing_impaired: bool = False
+    is_default: bool = False
