@@ -51,6 +51,27 @@ class ServiceUser:
 # --- spawning ---------------------------------------------------------------------------------------------------------
 
 
+def guarded_command(
+    command: Sequence[str],
+    *,
+    death_signal: signal.Signals = signal.SIGKILL,
+    user: ServiceUser | None = None,
+    private: bool = False,
+) -> list[str]:
+    """The arguments that start `command` so that the kernel sends it `death_signal` when we die, however we die; as
+    `user` if given, with a umask of 077 if `private`.
+
+    The signal is sent when the *thread* that spawned ends: spawn from one that lives as long as the child should."""
+    spec = {
+        "parent": os.getpid(),
+        "death_signal": int(death_signal),
+        "uid": user.uid if user else None,
+        "gid": user.gid if user else None,
+        "private": private,
+    }
+    return [sys.executable, "-I", "-S", "-B", str(_GUARD), json.dumps(spec), *command]
+
+
 async def spawn_guarded(
     command: Sequence[str],
     *,
@@ -64,27 +85,10 @@ async def spawn_guarded(
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
 ) -> Process:
-    """Start `command` in a session of its own (so that a Ctrl-C reaches us only, and its whole group can be killed),
-    as `user` if given, with a umask of 077 if `private`. The kernel sends it `death_signal` when we die, however we
-    die.
-
-    The signal is sent when the *thread* that spawned ends, so call this from a loop that lives as long as the
-    process, which is the main thread's."""
-    spec = {
-        "parent": os.getpid(),
-        "death_signal": int(death_signal),
-        "uid": user.uid if user else None,
-        "gid": user.gid if user else None,
-        "private": private,
-    }
+    """Start a `guarded_command` in a session of its own, so that a Ctrl-C reaches us only and its whole group can be
+    killed. Call it from a loop that lives as long as the process, which is the main thread's."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-S",
-        "-B",
-        str(_GUARD),
-        json.dumps(spec),
-        *command,
+        *guarded_command(command, death_signal=death_signal, user=user, private=private),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
