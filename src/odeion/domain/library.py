@@ -37,6 +37,23 @@ class LibraryRoot:
     path: str
     device: int | None = None
 
+    def overlaps(self, other: LibraryRoot) -> bool:
+        """Whether one of the two lies in the other."""
+        ours, theirs = PurePosixPath(self.path), PurePosixPath(other.path)
+        return ours.is_relative_to(theirs) or theirs.is_relative_to(ours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryScanned(Event):
+    """A scan went through. Counts are of this scan."""
+
+    name = "library.scan.completed"
+    library_id: int
+    files_found: int
+    files_new: int
+    files_failed: int
+    files_missing: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryCreated(Event):
@@ -132,6 +149,18 @@ class Library(RecordsEvents):
         """Say goodbye; the files on disk are never touched."""
         self._record(LibraryDeleted(at=at, library_id=self.id or 0))
 
-    def scanned(self, *, at: datetime) -> None:
+    def scanned(
+        self, *, files_found: int, files_new: int, files_failed: int, files_missing: int, at: datetime
+    ) -> None:
         """A scan went through to its end."""
         self.last_scanned_at = at
+        self._record(
+            LibraryScanned(
+                at=at,
+                library_id=self.id or 0,
+                files_found=files_found,
+                files_new=files_new,
+                files_failed=files_failed,
+                files_missing=files_missing,
+            )
+        )

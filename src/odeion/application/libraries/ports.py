@@ -71,6 +71,48 @@ class ProbeSession(Protocol):
         """Probe absolute paths on all workers at once; results come as they are ready, in any order."""
 
 
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """A path as the server process sees it. `message` says in words what is wrong, or that nothing is."""
+
+    path: str
+    exists: bool
+    is_directory: bool
+    readable: bool
+    writable: bool
+    message: str
+
+    @property
+    def usable(self) -> bool:
+        return self.exists and self.is_directory and self.readable
+
+
+@dataclass(frozen=True, slots=True)
+class FolderEntry:
+    name: str
+    path: str
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """The folders below `path`, by name; `parent` is null at the top. Names that are no UTF-8 are left out: they
+    could not be sent back."""
+
+    path: str
+    parent: str | None
+    directories: list[FolderEntry]
+
+
+class FolderInspector(Protocol):
+    """Looks at folders an administrator names."""
+
+    async def inspect(self, path: str) -> FolderState: ...
+
+    async def browse(self, path: str) -> FolderListing:
+        """Raises NotFound where there is no folder, Forbidden where it may not be read."""
+
+
 class NameParser(Protocol):
     """Reads names."""
 

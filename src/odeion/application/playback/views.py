@@ -64,7 +64,7 @@ class QualityChoice:
 class PlaybackSessionView:
     """A started session. `url` is the file itself (`mode` direct_play; give it to `<video src>`) or an HLS master
     playlist (`mode` remux or transcode; give it to hls.js or AVFoundation). It needs no Authorization header and dies
-    with the session. Send a heartbeat every `heartbeat_interval_s`."""
+    with the session. `reasons` say why the file is not played directly. Send a heartbeat every `heartbeat_interval_s`."""
 
     id: int
     media_type: str
@@ -76,8 +76,14 @@ class PlaybackSessionView:
     duration_ms: int
     start_position_ms: int
     heartbeat_interval_s: int
+    reasons: list[str]
     decisions: list[StreamDecision]
     audio: list[AudioChoice]
     subtitles: list[SubtitleChoice]
     qualities: list[QualityChoice]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileList:
+    items: list[QualityChoice]

@@ -1,0 +1,80 @@
+"""The connection pool, and the one place where database errors become errors of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from odeion.domain.shared.errors import Conflict, Unavailable
+
+# Unique violations people can cause, by constraint name.
+CONFLICTS: Mapping[str, str] = {
+    "uq_users_username": "this user name is taken",
+    "uq_libraries_name": "a library of this name exists",
+    "uq_library_roots_path": "another library already has this folder",
+    "uq_tasks_active_type_subject": "this is already under way",
+}
+
+# SQLSTATE classes that mean "not now" rather than "never": connection lost, resources exhausted (disk full
+# included), operator intervention (shutdown, crash recovery).
+_UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
+
+
+def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
+    """A pool of at most `pool_size` connections; a caller waits 5 s for one, then gets Unavailable."""
+    return create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"timeout": 5, "server_settings": {"application_name": "odeion", "jit": "off"}},
+    )
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Raises Conflict for a known unique violation, Unavailable for a database that is away, else as it was."""
+    try:
+        yield
+    except IntegrityError as error:
+        constraint = _constraint_name(error)
+        if constraint in CONFLICTS:
+            raise Conflict(CONFLICTS[constraint]) from error
+        raise
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable("the database is not reachable", retry_after_s=2) from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state[:2] in _UNAVAILABLE_CLASSES:
+            raise Unavailable("the database is not reachable", retry_after_s=2) from error
+        raise
+    except (OSError, TimeoutError) as error:
+        raise Unavailable("the database is not reachable", retry_after_s=2) from error
+
+
+def _constraint_name(error: IntegrityError) -> str | None:
+    cause: Any = error.orig
+    while cause is not None:
+        if name := getattr(cause, "constraint_name", None):
+            return str(name)
+        cause = cause.__cause__
+    return None
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for reads: each statement sees what is committed when it starts."""
+    async with translated_errors():
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection

@@ -1,0 +1,69 @@
+"""Who watches what, and how far they are."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from odeion.adapters.postgres.tables.base import id_column, metadata, moment, version_column
+
+watch_progress = Table(
+    "watch_progress",
+    metadata,
+    id_column(),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("movie_id", BigInteger, ForeignKey("movies.id", ondelete="CASCADE"), index=True),
+    Column("episode_id", BigInteger, ForeignKey("episodes.id", ondelete="CASCADE"), index=True),
+    Column("position_ms", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("completed", Boolean, nullable=False),
+    Column("play_count", Integer, nullable=False),
+    moment("updated_at"),
+    CheckConstraint("num_nonnulls(movie_id, episode_id) = 1", name="one_content"),
+    Index("uq_watch_progress_user_id_movie_id", "user_id", "movie_id", unique=True),
+    Index("uq_watch_progress_user_id_episode_id", "user_id", "episode_id", unique=True),
+    Index("ix_watch_progress_user_id_updated_at", "user_id", "updated_at"),
+)
+
+playback_sessions = Table(
+    "playback_sessions",
+    metadata,
+    id_column(),
+    # An audit row outlives what it speaks of, so there are no cascades here.
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("login_session_id", BigInteger, ForeignKey("login_sessions.id", ondelete="SET NULL")),
+    Column("file_id", BigInteger, ForeignKey("media_files.id", ondelete="SET NULL")),
+    Column("media_type", Text, nullable=False),
+    Column("media_id", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    # SHA-256 of the key in the stream URLs.
+    Column("stream_key_hash", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("capabilities", JSONB, nullable=False),
+    Column("options", JSONB, nullable=False),
+    Column("device", JSONB, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("position_ms", BigInteger, nullable=False),
+    moment("started_at"),
+    moment("heartbeat_at"),
+    moment("ended_at", nullable=True),
+    Column("end_reason", Text),
+    version_column(),
+    Index("uq_playback_sessions_stream_key_hash", "stream_key_hash", unique=True),
+    Index("ix_playback_sessions_active", "heartbeat_at", postgresql_where=text("state = 'active'")),
+    Index("ix_playback_sessions_user_id_media_type_media_id", "user_id", "media_type", "media_id"),
+)

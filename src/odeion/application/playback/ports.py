@@ -1,0 +1,143 @@
+"""What playing needs from the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from odeion.application.shared.unit_of_work import Transaction
+from odeion.domain.catalog import MediaRef
+from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
+from odeion.domain.playback import AudioPlan, PlaybackSession, VideoPlan
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSource:
+    """A file that can be played, where it lies, and what the probe found in it."""
+
+    file_id: MediaFileId
+    root_path: str
+    path: str
+    stamp: FileStamp
+    technical: TechnicalInfo
+    sidecars: tuple[SidecarSubtitle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayableItem:
+    """What is played: its title for the audit row, and the file chosen for it."""
+
+    title: str
+    source: MediaSource
+
+
+class PlayableSources(Protocol):
+    async def get_item(self, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
+        """The file given, or the best one that can be played now. Raises NotFound for unknown content or a file that
+        is not of it, Conflict where no file is playable, Unavailable where its disk is away."""
+
+    async def get_source(self, file_id: MediaFileId) -> MediaSource:
+        """Raises NotFound, Conflict, Unavailable as `get_item`."""
+
+
+class PlaybackSessionRepository(Protocol):
+    async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
+        """The viewer's running session of this media; the latest where there are several."""
+
+    async def find_latest(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None: ...
+
+    async def list_silent(self, *, since: datetime, limit: int) -> list[PlaybackSession]:
+        """Active sessions without a heartbeat since then."""
+
+    async def save(self, session: PlaybackSession) -> PlaybackSessionId:
+        """Insert or update. Raises StaleVersion."""
+
+
+class PlaybackTx(Transaction, Protocol):
+    @property
+    def playback_sessions(self) -> PlaybackSessionRepository: ...
+
+
+class StreamSessions(Protocol):
+    async def find_active_by_key(self, stream_key_hash: bytes) -> PlaybackSession | None:
+        """The session media may be fetched for: active, of a user who is not locked, on a device still signed in."""
+
+    async def has_ended(self, stream_key_hash: bytes) -> bool:
+        """Whether there was such a session once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionFacts:
+    """What a master playlist says of a rendition. `codecs` is the RFC 6381 string (`avc1.640028`, `mp4a.40.2`);
+    bandwidths are peak and average in bits per second; `frame_rate` and sizes are None for audio."""
+
+    codecs: str
+    bandwidth_bps: int
+    average_bandwidth_bps: int
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    video_range: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentGrid:
+    """Where a rendition is cut: `starts_s[n]` is when segment n begins, in seconds from the start of the file."""
+
+    starts_s: tuple[float, ...]
+    duration_s: float
+
+    def durations_s(self) -> list[float]:
+        ends = [*self.starts_s[1:], self.duration_s]
+        return [max(end - start, 0.001) for start, end in zip(self.starts_s, ends, strict=True)]
+
+
+Rendition = VideoPlan | AudioPlan
+
+
+class RenditionProducer(Protocol):
+    """Makes fMP4 renditions of a file for HLS: init segment and numbered media segments of one elementary stream.
+
+    A rendition is told by file and plan alone, so any process can produce any segment of it, and everybody who watches
+    the same one shares the work. All methods raise Unavailable (the disk is away, no room, no encoder to be had) or
+    Conflict (the file is not what the probe saw)."""
+
+    async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts: ...
+
+    async def grid(self, source: MediaSource, rendition: Rendition) -> SegmentGrid:
+        """The same for each call while the file is unchanged."""
+
+    async def init_segment(self, source: MediaSource, rendition: Rendition) -> bytes: ...
+
+    async def segment(
+        self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
+    ) -> AsyncIterator[bytes]:
+        """The segment's bytes, as they become available. Raises NotFound beyond the grid."""
+
+    async def release(self, session_id: PlaybackSessionId) -> None:
+        """The session is over: stop what nobody else watches."""
+
+    async def close(self) -> None:
+        """Stop everything."""
+
+
+class SubtitleConverter(Protocol):
+    """Makes WebVTT of text subtitles."""
+
+    async def embedded(self, source: MediaSource, stream_index: int) -> str:
+        """Raises Conflict for a bitmap stream or one that cannot be read, Unavailable as above."""
+
+    async def sidecar(self, source: MediaSource, position: int) -> str: ...
+
+
+class FileReader(Protocol):
+    """Reads stretches of media files for direct play."""
+
+    async def stat(self, source: MediaSource) -> FileStamp:
+        """Raises Unavailable when the file is away, Conflict when it changed since the probe."""
+
+    def read(self, source: MediaSource, start: int, length: int) -> AsyncIterator[bytes]:
+        """`length` bytes from `start`, in large pieces, never blocking the event loop for a slow disk."""

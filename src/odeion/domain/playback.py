@@ -1,0 +1,652 @@
+"""Playing: what a client can show, what must be converted for it and why, and the life of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from odeion.domain.catalog import MediaRef
+from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
+from odeion.domain.shared.errors import Conflict, FieldError, Gone, Invalid
+from odeion.domain.shared.events import Event, RecordsEvents
+from odeion.domain.shared.ids import LoginSessionId, MediaFileId, PlaybackSessionId, UserId
+
+HEARTBEAT_INTERVAL = timedelta(seconds=30)
+# A session nobody heard of for this long is ended by the reaper.
+HEARTBEAT_LIMIT = timedelta(seconds=120)
+
+
+class ProfileName(StrEnum):
+    """What a viewer may ask for. AUTO is the best the client can show; the others are the catalog below."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    UHD = "4k"
+    HD = "hd"
+    MOBILE = "mobile"
+    SD = "sd"
+    LOW = "360p"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A rung: H.264 with AAC, at most `max_height` lines."""
+
+    name: ProfileName
+    label: str
+    max_height: int
+    video_bitrate_bps: int
+    audio_bitrate_bps: int
+
+
+LADDER: tuple[Profile, ...] = (
+    Profile(
+        name=ProfileName.UHD, label="4K", max_height=2160, video_bitrate_bps=20_000_000, audio_bitrate_bps=256_000
+    ),
+    Profile(
+        name=ProfileName.HD, label="1080p", max_height=1080, video_bitrate_bps=8_000_000, audio_bitrate_bps=192_000
+    ),
+    Profile(
+        name=ProfileName.MOBILE, label="720p", max_height=720, video_bitrate_bps=2_000_000, audio_bitrate_bps=128_000
+    ),
+    Profile(name=ProfileName.SD, label="480p", max_height=480, video_bitrate_bps=1_000_000, audio_bitrate_bps=96_000),
+    Profile(name=ProfileName.LOW, label="360p", max_height=360, video_bitrate_bps=600_000, audio_bitrate_bps=64_000),
+)
+
+
+class PlayMode(StrEnum):
+    """DIRECT_PLAY: the file itself. REMUX: the same video in HLS (audio may be converted). TRANSCODE: other video."""
+
+    DIRECT_PLAY = "direct_play"
+    REMUX = "remux"
+    TRANSCODE = "transcode"
+
+
+class Treatment(StrEnum):
+    COPY = "copy"
+    TRANSCODE = "transcode"
+    BURN_IN = "burn_in"
+    CONVERT = "convert"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoCapability:
+    """A video codec the client decodes, by libavcodec's name, with its limits (None: none known)."""
+
+    codec: str
+    max_width: int | None = None
+    max_height: int | None = None
+    max_bit_depth: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioCapability:
+    codec: str
+    max_channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCapabilities:
+    """What a client says of itself. `containers` are for direct play: mp4, webm, matroska... `hdr` lists the formats
+    it shows as HDR; others are tone-mapped for it."""
+
+    containers: frozenset[str] = frozenset()
+    video: tuple[VideoCapability, ...] = ()
+    audio: tuple[AudioCapability, ...] = ()
+    hdr: frozenset[HdrFormat] = frozenset()
+    max_height: int | None = None
+    max_bitrate_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackOptions:
+    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`."""
+
+    profile: ProfileName = ProfileName.AUTO
+    audio_stream_index: int | None = None
+    subtitle_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoPlan:
+    """COPY, or TRANSCODE to H.264 of `height` lines at `bitrate_bps`. `burn_in_stream` is the subtitle stream painted
+    into the picture."""
+
+    stream_index: int
+    treatment: Treatment
+    source_codec: str
+    codec: str
+    width: int
+    height: int
+    bitrate_bps: int | None = None
+    tone_map: bool = False
+    deinterlace: bool = False
+    burn_in_stream: int | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioPlan:
+    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`."""
+
+    stream_index: int
+    treatment: Treatment
+    source_codec: str
+    codec: str
+    channels: int
+    bitrate_bps: int | None = None
+    language: str | None = None
+    label: str
+    selected: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitlePlan:
+    """CONVERT: to WebVTT beside the picture. BURN_IN: painted into it. DROP: cannot be shown unless burnt in.
+    `key` is `stream:<index>` or `sidecar:<position>`."""
+
+    key: str
+    stream_index: int | None
+    sidecar_position: int | None
+    treatment: Treatment
+    source_format: str
+    language: str | None
+    label: str
+    is_forced: bool
+    is_hearing_impaired: bool
+    is_default: bool
+    selected: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackPlan:
+    """What happens to each stream and why. `reasons` say why the file as a whole is not played directly."""
+
+    mode: PlayMode
+    video: VideoPlan | None
+    audio: tuple[AudioPlan, ...]
+    subtitles: tuple[SubtitlePlan, ...]
+    reasons: tuple[str, ...] = ()
+
+
+# What the fMP4 segments of HLS can carry as it is, in the containers it can be cut from exactly.
+_HLS_VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
+_HLS_AUDIO = frozenset({"aac", "ac3", "eac3", "opus", "flac"})
+_REMUX_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
+
+_CODEC_NAMES = {
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "av1": "AV1",
+    "vp9": "VP9",
+    "vp8": "VP8",
+    "mpeg2video": "MPEG-2",
+    "mpeg4": "MPEG-4",
+    "vc1": "VC-1",
+    "aac": "AAC",
+    "ac3": "AC-3",
+    "eac3": "E-AC-3",
+    "dts": "DTS",
+    "truehd": "TrueHD",
+    "flac": "FLAC",
+    "opus": "Opus",
+    "mp3": "MP3",
+    "vorbis": "Vorbis",
+}
+_LANGUAGES_FOR_PEOPLE = {"eng": "English", "ger": "German", "deu": "German", "fre": "French", "fra": "French"}
+
+
+def decide(
+    technical: TechnicalInfo,
+    sidecars: Sequence[SidecarSubtitle],
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+) -> PlaybackPlan:
+    """How to play a file to a client. Pure. Raises Invalid for a stream or subtitle that is not in the file, Conflict
+    for a file with neither picture nor sound."""
+    picture = technical.video[0] if technical.video else None
+    if picture is None and not technical.audio:
+        raise Conflict("this file has neither picture nor sound")
+    sound = _selected_audio(technical.audio, options)
+    subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
+    burn_in = next((s.stream_index for s in subtitles if s.treatment is Treatment.BURN_IN), None)
+    video = _video_plan(picture, technical, capabilities, options, burn_in) if picture else None
+    audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
+
+    obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound)
+    if not obstacles:
+        return PlaybackPlan(mode=PlayMode.DIRECT_PLAY, video=video, audio=audio, subtitles=subtitles)
+    video, audio = _for_hls(technical, video, audio, picture, capabilities, options, burn_in)
+    transcodes = video is not None and video.treatment is Treatment.TRANSCODE
+    mode = PlayMode.TRANSCODE if transcodes else PlayMode.REMUX
+    return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, reasons=obstacles)
+
+
+def qualities(technical: TechnicalInfo) -> tuple[Profile, ...]:
+    """The rungs that make sense for a file: none above its own size."""
+    if not technical.video:
+        return ()
+    height = technical.video[0].height
+    return tuple(profile for profile in LADDER if profile.max_height <= max(height, LADDER[-1].max_height))
+
+
+def _containers(technical: TechnicalInfo) -> frozenset[str]:
+    """The names a client may know the container by. libavformat reads Matroska and WebM by one demuxer: what has only
+    WebM's codecs in it is WebM to a browser as well."""
+    names = frozenset(technical.container.split(","))
+    if "matroska" in names:
+        webm = all(v.codec in {"vp8", "vp9", "av1"} for v in technical.video) and all(
+            a.codec in {"opus", "vorbis"} for a in technical.audio
+        )
+        return frozenset({"matroska", "webm"} if webm else {"matroska"})
+    return names
+
+
+def _video_plan(
+    stream: VideoStream,
+    technical: TechnicalInfo,
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+    burn_in: int | None,
+) -> VideoPlan:
+    reasons = list(_video_obstacles(stream, technical, capabilities, options))
+    if burn_in is not None:
+        reasons.append("the chosen subtitles are pictures and are painted into the video")
+    if not reasons:
+        return VideoPlan(
+            stream_index=stream.index,
+            treatment=Treatment.COPY,
+            source_codec=stream.codec,
+            codec=stream.codec,
+            width=stream.width,
+            height=stream.height,
+            bitrate_bps=stream.bitrate_bps,
+        )
+    return _transcoded_video(stream, capabilities, options, burn_in, tuple(reasons))
+
+
+def _transcoded_video(
+    stream: VideoStream,
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+    burn_in: int | None,
+    reasons: tuple[str, ...],
+) -> VideoPlan:
+    profile = _profile(stream, capabilities, options)
+    width, height = _display_size(stream)
+    scale = min(1.0, profile.max_height / height)
+    return VideoPlan(
+        stream_index=stream.index,
+        treatment=Treatment.TRANSCODE,
+        source_codec=stream.codec,
+        codec="h264",
+        width=_even(width * scale),
+        height=_even(height * scale),
+        bitrate_bps=min(profile.video_bitrate_bps, capabilities.max_bitrate_bps or profile.video_bitrate_bps),
+        tone_map=stream.hdr is not HdrFormat.SDR,
+        deinterlace=stream.interlaced,
+        burn_in_stream=burn_in,
+        reasons=reasons,
+    )
+
+
+def _display_size(stream: VideoStream) -> tuple[float, float]:
+    """Width and height as shown: square pixels, upright."""
+    width, height = float(stream.width * stream.sample_aspect_ratio), float(stream.height)
+    return (height, width) if stream.rotation_degrees in (90, 270) else (width, height)
+
+
+def _even(lines: float) -> int:
+    """H.264 with 4:2:0 colour wants even sizes."""
+    return max(2, round(lines / 2) * 2)
+
+
+def _profile(stream: VideoStream, capabilities: ClientCapabilities, options: PlaybackOptions) -> Profile:
+    chosen = next((profile for profile in LADDER if profile.name is options.profile), None)
+    if chosen is not None:
+        return chosen
+    # The smallest rung that keeps the whole picture, within what the client can take.
+    _, lines = _display_size(stream)
+    limit = min(lines, capabilities.max_height or lines, 1080)
+    fitting = [profile for profile in LADDER if profile.max_height >= limit]
+    profile = fitting[-1] if fitting else LADDER[0]
+    if capabilities.max_bitrate_bps:
+        affordable = [p for p in LADDER if p.video_bitrate_bps <= capabilities.max_bitrate_bps]
+        best = affordable[0] if affordable else LADDER[-1]
+        return min(profile, best, key=lambda p: p.max_height)
+    return profile
+
+
+def _video_obstacles(
+    stream: VideoStream, technical: TechnicalInfo, capabilities: ClientCapabilities, options: PlaybackOptions
+) -> list[str]:
+    """Why the picture cannot go through as it is, in words for people."""
+    name = _CODEC_NAMES.get(stream.codec, stream.codec)
+    chosen = next((profile for profile in LADDER if profile.name is options.profile), None)
+    reasons = []
+    known = [capability for capability in capabilities.video if capability.codec == stream.codec]
+    if not known:
+        reasons.append(f"{name} video is not supported by this client")
+    else:
+        depth = stream.bit_depth or 8
+        deepest = max(capability.max_bit_depth for capability in known)
+        if depth > deepest:
+            reasons.append(f"{depth}-bit {name} video is not supported by this client")
+        elif not any(_fits(stream, c) for c in known if c.max_bit_depth >= depth):
+            reasons.append(f"a picture of {stream.width}x{stream.height} is too large for this client")
+    if stream.hdr is not HdrFormat.SDR and stream.hdr not in capabilities.hdr:
+        reasons.append(f"{stream.hdr.value.replace('_', ' ').upper()} cannot be shown by this client")
+    if chosen is not None and stream.height > chosen.max_height:
+        reasons.append(f"{chosen.label} was chosen")
+    bitrate = stream.bitrate_bps or technical.bitrate_bps
+    limit = min(
+        capabilities.max_bitrate_bps or 10**12,
+        chosen.video_bitrate_bps * 3 // 2 if chosen else 10**12,
+    )
+    if bitrate and bitrate > limit:
+        reasons.append(f"{bitrate / 1e6:.1f} Mb/s is more than the {limit / 1e6:.1f} Mb/s allowed")
+    if stream.interlaced:
+        reasons.append("the picture is interlaced")
+    return reasons
+
+
+def _fits(stream: VideoStream, capability: VideoCapability) -> bool:
+    return (capability.max_width is None or stream.width <= capability.max_width) and (
+        capability.max_height is None or stream.height <= capability.max_height
+    )
+
+
+def _audio_plan(
+    stream: AudioStream, capabilities: ClientCapabilities, options: PlaybackOptions, *, selected: bool
+) -> AudioPlan:
+    name = _CODEC_NAMES.get(stream.codec, stream.codec.upper())
+    known = [capability for capability in capabilities.audio if capability.codec == stream.codec]
+    reasons: tuple[str, ...] = ()
+    if not known:
+        reasons = (f"{name} audio is not supported by this client",)
+    elif not any(c.max_channels is None or stream.channels <= c.max_channels for c in known):
+        reasons = (f"{stream.channels} channels of {name} are not supported by this client",)
+    if not reasons:
+        return AudioPlan(
+            stream_index=stream.index,
+            treatment=Treatment.COPY,
+            source_codec=stream.codec,
+            codec=stream.codec,
+            channels=stream.channels,
+            bitrate_bps=stream.bitrate_bps,
+            language=stream.language,
+            label=_audio_label(stream),
+            selected=selected,
+        )
+    return _transcoded_audio(stream, capabilities, options, selected=selected, reasons=reasons)
+
+
+def _transcoded_audio(
+    stream: AudioStream,
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+    *,
+    selected: bool,
+    reasons: tuple[str, ...],
+) -> AudioPlan:
+    chosen = next((profile for profile in LADDER if profile.name is options.profile), None)
+    aac_channels = [c.max_channels for c in capabilities.audio if c.codec == "aac"]
+    surround = stream.channels >= 6 and any(limit is not None and limit >= 6 for limit in aac_channels)
+    channels = 6 if surround and chosen is None else min(stream.channels, 2)
+    return AudioPlan(
+        stream_index=stream.index,
+        treatment=Treatment.TRANSCODE,
+        source_codec=stream.codec,
+        codec="aac",
+        channels=channels,
+        bitrate_bps=chosen.audio_bitrate_bps if chosen else 384_000 if channels > 2 else 192_000,
+        language=stream.language,
+        label=_audio_label(stream),
+        selected=selected,
+        reasons=reasons,
+    )
+
+
+def _direct_play_obstacles(
+    technical: TechnicalInfo,
+    video: VideoPlan | None,
+    audio: Sequence[AudioPlan],
+    capabilities: ClientCapabilities,
+    sound: AudioStream | None,
+) -> tuple[str, ...]:
+    reasons = list(video.reasons) if video else []
+    if not _containers(technical) & capabilities.containers:
+        reasons.append(f"the container ({technical.container.split(',')[0]}) is not supported by this client")
+    for plan in audio:
+        if plan.selected:
+            reasons += plan.reasons
+    if sound is not None and sound is not _played_by_default(technical.audio):
+        # A browser plays one audio track of a file and offers no way to another.
+        reasons.append("another audio track than the file's first was chosen")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _for_hls(
+    technical: TechnicalInfo,
+    video: VideoPlan | None,
+    audio: Sequence[AudioPlan],
+    picture: VideoStream | None,
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+    burn_in: int | None,
+) -> tuple[VideoPlan | None, tuple[AudioPlan, ...]]:
+    """What HLS cannot carry as it is, is converted after all."""
+    cuttable = bool(_containers(technical) & _REMUX_CONTAINERS)
+    if video and picture and video.treatment is Treatment.COPY and not (cuttable and video.codec in _HLS_VIDEO):
+        name = _CODEC_NAMES.get(video.codec, video.codec)
+        video = _transcoded_video(
+            picture, capabilities, options, burn_in, (f"{name} of this container cannot be repackaged",)
+        )
+    streams = {stream.index: stream for stream in technical.audio}
+    plans = tuple(
+        _transcoded_audio(
+            streams[plan.stream_index],
+            capabilities,
+            options,
+            selected=plan.selected,
+            reasons=(f"{_CODEC_NAMES.get(plan.codec, plan.codec)} of this container cannot be repackaged",),
+        )
+        if plan.treatment is Treatment.COPY and not (cuttable and plan.codec in _HLS_AUDIO)
+        else plan
+        for plan in audio
+    )
+    return video, plans
+
+
+def _selected_audio(streams: Sequence[AudioStream], options: PlaybackOptions) -> AudioStream | None:
+    if options.audio_stream_index is not None:
+        for stream in streams:
+            if stream.index == options.audio_stream_index:
+                return stream
+        raise Invalid(
+            "the file has no such audio stream",
+            fields=[FieldError("body.audio_stream_index", f"one of {[stream.index for stream in streams]}")],
+        )
+    return _played_by_default(streams)
+
+
+def _played_by_default(streams: Sequence[AudioStream]) -> AudioStream | None:
+    """The track players take by themselves: the first marked as default, else the first."""
+    return next((stream for stream in streams if stream.is_default), streams[0] if streams else None)
+
+
+def _subtitle_plans(
+    streams: Sequence[SubtitleStream], sidecars: Sequence[SidecarSubtitle], options: PlaybackOptions
+) -> tuple[SubtitlePlan, ...]:
+    plans = []
+    for stream in streams:
+        key = f"stream:{stream.index}"
+        selected = options.subtitle_key == key
+        treatment = Treatment.CONVERT if stream.is_text else Treatment.BURN_IN if selected else Treatment.DROP
+        plans.append(
+            SubtitlePlan(
+                key=key,
+                stream_index=stream.index,
+                sidecar_position=None,
+                treatment=treatment,
+                source_format=stream.codec,
+                language=stream.language,
+                label=_subtitle_label(stream.title, stream.language, stream.is_forced, stream.is_hearing_impaired),
+                is_forced=stream.is_forced,
+                is_hearing_impaired=stream.is_hearing_impaired,
+                is_default=stream.is_default,
+                selected=selected,
+                reasons=() if stream.is_text else ("subtitles of pictures can only be painted into the video",),
+            )
+        )
+    for position, sidecar in enumerate(sidecars):
+        key = f"sidecar:{position}"
+        plans.append(
+            SubtitlePlan(
+                key=key,
+                stream_index=None,
+                sidecar_position=position,
+                treatment=Treatment.CONVERT,
+                source_format=sidecar.format,
+                language=sidecar.language,
+                label=_subtitle_label(sidecar.title, sidecar.language, sidecar.is_forced, sidecar.is_hearing_impaired),
+                is_forced=sidecar.is_forced,
+                is_hearing_impaired=sidecar.is_hearing_impaired,
+                is_default=sidecar.is_default,
+                selected=options.subtitle_key == key,
+            )
+        )
+    if options.subtitle_key is not None and not any(plan.selected for plan in plans):
+        raise Invalid(
+            "the file has no such subtitles",
+            fields=[FieldError("body.subtitle_key", f"one of {[plan.key for plan in plans]}")],
+        )
+    return tuple(plans)
+
+
+def _language(code: str | None) -> str:
+    return _LANGUAGES_FOR_PEOPLE.get(code or "", (code or "Unknown").upper() if code else "Unknown")
+
+
+def _audio_label(stream: AudioStream) -> str:
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(stream.channels, f"{stream.channels} channels")
+    codec = _CODEC_NAMES.get(stream.codec, stream.codec.upper())
+    return f"{stream.title or _language(stream.language)} · {codec} {layout}"
+
+
+def _subtitle_label(title: str | None, language: str | None, forced: bool, hearing_impaired: bool) -> str:
+    marks = [mark for mark, present in (("forced", forced), ("SDH", hearing_impaired)) if present]
+    name = title or _language(language)
+    return f"{name} ({', '.join(marks)})" if marks else name
+
+
+class SessionState(StrEnum):
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """STOPPED by its viewer, SUPERSEDED by their next session of the same media, REAPED for want of a heartbeat."""
+
+    STOPPED = "stopped"
+    SUPERSEDED = "superseded"
+    REAPED = "reaped"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStarted(Event):
+    name = "playback.started"
+    user_id: int
+    media_type: str
+    media_id: int
+    title: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackEnded(Event):
+    name = "playback.ended"
+    user_id: int | None
+    playback_session_id: int
+    media_type: str
+    media_id: int
+    position_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What the client calls itself; for people to read."""
+
+    name: str = ""
+    client: str = ""
+
+
+@dataclass(kw_only=True)
+class PlaybackSession(RecordsEvents):
+    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` ties it to the signed-in
+    device: it dies with it. Whoever has the stream key may fetch its media while it is active."""
+
+    id: PlaybackSessionId | None
+    user_id: UserId | None
+    login_session_id: LoginSessionId | None
+    file_id: MediaFileId | None
+    media: MediaRef
+    title: str
+    stream_key_hash: bytes
+    state: SessionState = SessionState.ACTIVE
+    plan: PlaybackPlan
+    capabilities: ClientCapabilities
+    options: PlaybackOptions
+    device: Device = field(default_factory=Device)
+    address: str
+    position_ms: int
+    started_at: datetime
+    heartbeat_at: datetime
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    version: int = 1
+
+    def start(self) -> None:
+        """Tell that it began; once, before it is first saved."""
+        self._record(
+            PlaybackStarted(
+                at=self.started_at,
+                user_id=self.user_id or 0,
+                media_type=self.media.type.value,
+                media_id=self.media.id,
+                title=self.title,
+                mode=self.plan.mode.value,
+            )
+        )
+
+    def heartbeat(self, *, position_ms: int | None, at: datetime) -> None:
+        """Raises Gone for one that has ended."""
+        if self.state is SessionState.ENDED:
+            raise Gone("this playback session has ended; start a new one")
+        self.heartbeat_at = at
+        if position_ms is not None:
+            self.position_ms = position_ms
+
+    def end(self, reason: EndReason, *, at: datetime) -> None:
+        """End it for good. Raises Conflict for one that has ended."""
+        if self.state is SessionState.ENDED:
+            raise Conflict("this playback session has ended already")
+        self.state, self.ended_at, self.end_reason = SessionState.ENDED, at, reason
+        self._record(
+            PlaybackEnded(
+                at=at,
+                user_id=self.user_id,
+                playback_session_id=self.id or 0,
+                media_type=self.media.type.value,
+                media_id=self.media.id,
+                position_ms=self.position_ms,
+                reason=reason.value,
+            )
+        )

@@ -1,0 +1,61 @@
+"""Who sent a request: bearer tokens, and addresses behind trusted proxies."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from quart import g, request
+
+from odeion.application.identity.sign_in import Caller
+from odeion.application.shared.viewer import Viewer
+from odeion.domain.identity import Role
+from odeion.domain.shared.errors import Unauthorized
+from odeion.entrypoints.http.context import http_settings, use_cases
+
+API_KEY_PREFIX = "odn_"
+
+
+def bearer_token() -> str:
+    """The token of the Authorization header. Raises Unauthorized."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("sign in first: send an Authorization header with a bearer token")
+    return token.strip()
+
+
+async def require_viewer(role: Role) -> Viewer:
+    """The signed-in viewer, of this role or above. Raises Unauthorized, Forbidden."""
+    token = bearer_token()
+    if token.startswith(API_KEY_PREFIX):
+        raise Unauthorized("this API key is not known")
+    viewer = await use_cases().sign_in.authenticate(token)
+    viewer.require(role)
+    g.viewer = viewer
+    return viewer
+
+
+def caller() -> Caller:
+    """Where the request comes from. X-Forwarded-For counts only as far as trusted proxies wrote it."""
+    return Caller(user_agent=request.headers.get("User-Agent", "")[:400], address=client_address())
+
+
+def client_address() -> str:
+    address = request.remote_addr or "unknown"
+    trusted = http_settings().trusted_proxies
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    # From the nearest hop outwards: each one is believed while the one that reported it is trusted.
+    while hops and _is_trusted(address, trusted):
+        candidate = hops.pop()
+        try:
+            address = str(ipaddress.ip_address(candidate))
+        except ValueError:
+            break
+    return address
+
+
+def _is_trusted(address: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
