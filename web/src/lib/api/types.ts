@@ -1,0 +1,36 @@
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+
+export type User = Schemas['User'];
+export type SignedIn = Schemas['SignedIn'];
+export type Library = Schemas['Library'];
+export type ScanStatus = Schemas['ScanStatus'];
+export type Directory = Schemas['Directory'];
+export type MovieSummary = Schemas['MovieSummary'];
+export type Movie = Schemas['Movie'];
+export type SeriesSummary = Schemas['SeriesSummary'];
+export type Series = Schemas['Series'];
+export type SeasonView = Schemas['SeasonView'];
+export type EpisodeSummary = Schemas['EpisodeSummary'];
+export type Episode = Schemas['Episode'];
+export type MediaFile = Schemas['MediaFileView'];
+export type ViewerProgress = Schemas['ViewerProgress'];
+export type ProgressItem = Schemas['ProgressItem'];
+export type PlaybackSession = Schemas['PlaybackSessionView'];
+export type AudioChoice = Schemas['AudioChoice'];
+export type SubtitleChoice = Schemas['SubtitleChoice'];
+export type StreamDecision = Schemas['StreamDecision'];
+export type Capabilities = Schemas['Capabilities'];
+export type StartPlayback = Schemas['StartPlayback'];
+export type MediaType = 'movie' | 'episode';
+export type Profile = NonNullable<StartPlayback['profile']>;
+export type LibraryKind = Library['kind'];
+
+export interface Paged<T> {
+	items: T[];
+	page: number;
+	per_page: number;
+	total_items: number;
+	total_pages: number;
+}

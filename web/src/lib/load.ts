@@ -1,0 +1,18 @@
+import { error } from '@sveltejs/kit';
+import { asApiError } from '$lib/api/errors';
+
+/** For page loads: what the server refuses becomes the error page. */
+export async function orErrorPage<T>(work: Promise<T>): Promise<T> {
+	try {
+		return await work;
+	} catch (cause) {
+		const problem = asApiError(cause);
+		error(problem.status >= 400 ? problem.status : 503, { message: problem.message, code: problem.code });
+	}
+}
+
+/** The number of a path such as /film/12, or the error page. */
+export function idOf(text: string): number {
+	if (!/^[1-9]\d{0,17}$/.test(text)) error(404, { message: 'This page does not exist.' });
+	return Number(text);
+}

@@ -1,0 +1,69 @@
+import { api, ok } from '$lib/api/client';
+import type { ScanStatus } from '$lib/api/types';
+import { events } from './events.svelte';
+
+const POLL_MS = 1500;
+
+/** The scans of all libraries, told by events and asked for when the socket is away. */
+class Scans {
+	#byLibrary = $state<Record<number, ScanStatus>>({});
+	#users = 0;
+	#cleanup: (() => void) | undefined;
+	/** Counts completed scans, so that pages can look again. */
+	completions = $state(0);
+
+	of(libraryId: number): ScanStatus | null {
+		return this.#byLibrary[libraryId] ?? null;
+	}
+
+	get running(): ScanStatus[] {
+		return Object.values(this.#byLibrary).filter(isRunning);
+	}
+
+	set(status: ScanStatus): void {
+		const before = this.#byLibrary[status.library_id];
+		this.#byLibrary[status.library_id] = status;
+		if (before && isRunning(before) && !isRunning(status)) this.completions++;
+	}
+
+	forget(libraryId: number): void {
+		delete this.#byLibrary[libraryId];
+	}
+
+	/** Follows the scans until the returned function is called. */
+	follow(): () => void {
+		if (this.#users++ === 0) {
+			const take = (data: unknown) => this.set(data as ScanStatus);
+			const offs = [events.on('library.scan.progress', take), events.on('library.scan.completed', take)];
+			// With the socket there, a slow look now and then makes up for an event that got lost.
+			let beat = 0;
+			const timer = setInterval(() => {
+				const every = this.running.length === 0 ? (events.connected ? Infinity : 6) : events.connected ? 4 : 1;
+				if (++beat % every === 0) void this.refresh();
+			}, POLL_MS);
+			void this.refresh();
+			this.#cleanup = () => {
+				offs.forEach((off) => off());
+				clearInterval(timer);
+			};
+		}
+		return () => {
+			if (--this.#users === 0) this.#cleanup?.();
+		};
+	}
+
+	async refresh(): Promise<void> {
+		try {
+			const { items } = await ok(api.GET('/api/libraries/scans'));
+			items.forEach((status) => this.set(status));
+		} catch {
+			// The next look may succeed.
+		}
+	}
+}
+
+export function isRunning(status: ScanStatus | null | undefined): boolean {
+	return status?.state === 'running' || status?.state === 'queued';
+}
+
+export const scans = new Scans();

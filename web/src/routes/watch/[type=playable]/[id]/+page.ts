@@ -1,0 +1,45 @@
+import { api, ok } from '$lib/api/client';
+import type { MediaType } from '$lib/api/types';
+import { requireSession } from '$lib/auth/guard';
+import { episodeCode } from '$lib/format';
+import { idOf, orErrorPage } from '$lib/load';
+import { noted, startAt } from '$lib/player/position';
+import type { PageLoad } from './$types';
+
+export const load: PageLoad = async ({ params, url }) => {
+	await requireSession(url);
+	const id = idOf(params.id);
+	const type = params.type as MediaType;
+	const path = { id };
+	const file = url.searchParams.get('file');
+	const common = {
+		type,
+		id,
+		file_id: file && /^\d{1,18}$/.test(file) ? Number(file) : undefined
+	};
+	const from = url.searchParams.get('from');
+	if (type === 'movie') {
+		const movie = await orErrorPage(ok(api.GET('/api/movies/{id}', { params: { path } })));
+		return {
+			...common,
+			title: movie.title,
+			line: movie.year ? String(movie.year) : '',
+			at_ms: startAt(from, movie.progress, noted(type, id)),
+			home: `/film/${id}`,
+			upcoming: null
+		};
+	}
+	const [episode, next] = await orErrorPage(
+		Promise.all([ok(api.GET('/api/episodes/{id}', { params: { path } })), ok(api.GET('/api/episodes/{id}/next', { params: { path } }))])
+	);
+	return {
+		...common,
+		title: episode.series.title,
+		line: [episodeCode(episode), episode.title].filter(Boolean).join(' · '),
+		at_ms: startAt(from, episode.progress, noted(type, id)),
+		home: `/series/${episode.series.id}?season=${episode.season_number}`,
+		upcoming: next.episode?.available
+			? { id: next.episode.id, title: next.episode.title, line: `${episode.series.title} · ${episodeCode(next.episode)}` }
+			: null
+	};
+};
