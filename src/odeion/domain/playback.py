@@ -97,6 +97,7 @@ class ClientCapabilities:
     video: tuple[VideoCapability, ...] = ()
     audio: tuple[AudioCapability, ...] = ()
     hdr: frozenset[HdrFormat] = frozenset()
+    hls: bool = True
     max_height: int | None = None
     max_bitrate_bps: int | None = None
 
@@ -219,6 +220,8 @@ def decide(
     audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
 
     obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound)
+    if obstacles and not capabilities.hls:
+        raise Conflict(f"this client plays no HLS, and the file cannot be played directly: {'; '.join(obstacles)}")
     if not obstacles:
         return PlaybackPlan(mode=PlayMode.DIRECT_PLAY, video=video, audio=audio, subtitles=subtitles)
     video, audio = _for_hls(technical, video, audio, picture, capabilities, options, burn_in)

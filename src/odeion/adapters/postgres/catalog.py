@@ -60,7 +60,7 @@ class PostgresCatalog:
         query = select(content_files).where(content_files.c.file_id.in_(list(file_ids)))
         links: dict[int, list[Mapping[str, Any]]] = {}
         for row in (await self._connection.execute(query)).mappings():
-            links.setdefault(row["file_id"], []).append(row)
+            links.setdefault(row["file_id"], []).append(dict(row))
         return links
 
     async def _titles(

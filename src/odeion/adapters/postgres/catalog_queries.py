@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    null,
     or_,
     select,
     true,
@@ -42,6 +41,7 @@ from odeion.application.catalog.queries import (
     EpisodeSummary,
     ExtraView,
     MediaFileView,
+    MediaInfo,
     Movie,
     MovieSummary,
     NextEpisode,
@@ -57,7 +57,7 @@ from odeion.application.catalog.queries import (
 )
 from odeion.application.shared.page import Page, PageRequest
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.catalog import FileRole, fold, version_label
+from odeion.domain.catalog import FileRole, MediaRef, PlayableType, fold, version_label
 from odeion.domain.media_file import FileState, MediaFile
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import EpisodeId, MovieId, SeriesId
@@ -250,6 +250,15 @@ class PostgresCatalogQueries:
             )
             row = (await connection.execute(query)).one_or_none()
         return NextEpisode(episode=_episode_summary(row) if row else None)
+
+    async def get_media_info(self, viewer: Viewer, media: MediaRef) -> MediaInfo:
+        if media.type is PlayableType.MOVIE:
+            movie = await self.get_movie(viewer, MovieId(media.id))
+            title, files = movie.title, movie.files
+        else:
+            episode = await self.get_episode(viewer, EpisodeId(media.id))
+            title, files = f"{episode.series.title} - {episode.title}", episode.files
+        return MediaInfo(media_type=media.type.value, media_id=media.id, title=title, files=files)
 
 
 def _best_file(belongs: ColumnElement[bool]) -> Any:

@@ -48,7 +48,7 @@ async def translated_errors() -> AsyncIterator[None]:
         yield
     except IntegrityError as error:
         constraint = _constraint_name(error)
-        if constraint in CONFLICTS:
+        if constraint is not None and constraint in CONFLICTS:
             raise Conflict(CONFLICTS[constraint]) from error
         raise
     except (OperationalError, InterfaceError) as error:

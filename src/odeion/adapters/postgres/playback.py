@@ -187,7 +187,7 @@ class PostgresPlayableSources:
         return _source(row)
 
 
-def _title(row: Row[Any]) -> str:
+def _title(row: Row[*tuple[Any, ...]]) -> str:
     if "own" not in row._mapping:
         return f"{row.title} ({row.year})" if row.year else str(row.title)
     number = f"S{row.season_number:02}E{row.episode_number:02} " if row.episode_number is not None else ""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from odeion.application.shared.page import Page, PageRequest
 from odeion.application.shared.viewer import Viewer
+from odeion.domain.catalog import MediaRef
 from odeion.domain.shared.ids import EpisodeId, LibraryId, MovieId, SeriesId
 
 
@@ -284,6 +285,16 @@ class NextEpisode:
     episode: EpisodeSummary | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInfo:
+    """The files of a film or an episode, the one to play first in front."""
+
+    media_type: str
+    media_id: int
+    title: str
+    files: list[MediaFileView]
+
+
 class CatalogSort(StrEnum):
     TITLE = "title"
     YEAR = "year"
@@ -327,3 +338,5 @@ class CatalogQueries(Protocol):
     async def get_episode(self, viewer: Viewer, episode_id: EpisodeId) -> Episode: ...
 
     async def get_next_episode(self, viewer: Viewer, episode_id: EpisodeId) -> NextEpisode: ...
+
+    async def get_media_info(self, viewer: Viewer, media: MediaRef) -> MediaInfo: ...

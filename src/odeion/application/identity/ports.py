@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from odeion.application.shared.settings import SettingRepository
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity import LoginSession, User
@@ -45,14 +46,6 @@ class IdentityTx(Transaction, Protocol):
 
     @property
     def settings(self) -> SettingRepository: ...
-
-
-class SettingRepository(Protocol):
-    """Values the server keeps for itself, as JSON by key."""
-
-    async def find(self, key: str) -> object | None: ...
-
-    async def put(self, key: str, value: object, *, at: datetime) -> None: ...
 
 
 class ViewerQueries(Protocol):

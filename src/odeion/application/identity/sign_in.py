@@ -144,6 +144,13 @@ class SignIn:
             raise Unauthorized("this session has ended; sign in again")
         return viewer
 
+    async def recheck(self, viewer: Viewer) -> Viewer:
+        """The viewer as they are now, for connections that outlive their token. Raises Unauthorized."""
+        current = await self._viewers.find_viewer(viewer.id, viewer.session_id, at=self._clock.now())
+        if current is None:
+            raise Unauthorized("this session has ended; sign in again")
+        return current
+
     async def me(self, viewer: Viewer) -> UserView:
         async with self._uow() as tx:
             return user_view(await tx.users.get(viewer.id))

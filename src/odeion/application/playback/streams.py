@@ -98,6 +98,10 @@ class Streams:
             return await self._subtitles.sidecar(source, plan.sidecar_position)
         raise NotFound("these subtitles are not there any more")
 
+    async def close(self) -> None:
+        """Stop all encoders."""
+        await self._producer.close()
+
     async def _open(self, stream_key: str) -> tuple[PlaybackSession, MediaSource]:
         key_hash = hash_stream_key(stream_key)
         session = await self._sessions.find_active_by_key(key_hash)

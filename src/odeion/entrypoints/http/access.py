@@ -8,12 +8,13 @@ from odeion.domain.identity import Role
 
 
 class Access(StrEnum):
-    """PUBLIC routes ask nobody who they are; REFRESH takes a refresh token as its bearer and STREAM the key in its
-    path; the others name the least role."""
+    """PUBLIC routes ask nobody who they are. REFRESH takes a refresh token as its bearer, STREAM the key in its path,
+    TOKEN a session token that may also come in the query. The others name the least role."""
 
     PUBLIC = "public"
     REFRESH = "refresh"
     STREAM = "stream"
+    TOKEN = "token"  # noqa: S105
     VIEWER = "viewer"
     CURATOR = "curator"
     MODERATOR = "moderator"

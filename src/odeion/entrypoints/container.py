@@ -1,0 +1,232 @@
+"""The one place where ports meet adapters."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from arq.connections import ArqRedis
+from dependency_injector import containers, providers
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
+from odeion.adapters.filesystem.folders import LocalFolders
+from odeion.adapters.filesystem.media_tree import LocalMediaTree
+from odeion.adapters.filesystem.reader import LocalFileReader
+from odeion.adapters.naming.guessit_parser import GuessitNameParser
+from odeion.adapters.postgres.catalog_queries import PostgresCatalogQueries
+from odeion.adapters.postgres.database import create_engine
+from odeion.adapters.postgres.health import DatabaseCheck
+from odeion.adapters.postgres.identity import PostgresViewerQueries
+from odeion.adapters.postgres.libraries import PostgresLibraryQueries
+from odeion.adapters.postgres.outbox import PostgresOutbox
+from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
+from odeion.adapters.postgres.progress import PostgresProgressQueries
+from odeion.adapters.postgres.tasks import PostgresTaskBoard
+from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
+from odeion.adapters.pyav.probe import PyAvMediaProbe
+from odeion.adapters.redis.bus import (
+    ArqTaskWaker,
+    RedisBus,
+    RedisLoginThrottle,
+    json_deserializer,
+    json_serializer,
+)
+from odeion.adapters.security.passwords import Argon2PasswordHasher
+from odeion.adapters.security.tokens import JwtTokenCodec, SystemSecretSource
+from odeion.adapters.system.clock import SystemClock
+from odeion.adapters.system.parts import InstalledDistributions
+from odeion.application.catalog.editing import MetadataEditing
+from odeion.application.identity.first_run import FirstRun
+from odeion.application.identity.sign_in import SignIn
+from odeion.application.libraries.management import LibraryManagement
+from odeion.application.libraries.paths import DefaultPaths, PathSettings
+from odeion.application.libraries.scan import LibraryScanner
+from odeion.application.playback.sessions import PlaybackSessions
+from odeion.application.playback.streams import Streams
+from odeion.application.progress.tracking import ProgressTracking
+from odeion.application.shared.outbox import OutboxRelay
+from odeion.application.shared.realtime import RealtimeMessage
+from odeion.application.system.facts import SystemFacts
+from odeion.application.tasks.runner import TaskRunner
+from odeion.domain.task import Task, TaskType
+from odeion.entrypoints.secret_key import load_secret_key
+from odeion.entrypoints.settings import Settings
+from odeion.entrypoints.use_cases import UseCases, WorkerUseCases
+
+log = structlog.get_logger(__name__)
+
+_PROBE_LIMIT_S = 60.0
+
+
+class Container(containers.DeclarativeContainer):
+    """Pools are opened before and passed in; everything else is made here."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    engine = providers.Dependency(instance_of=AsyncEngine)
+    redis = providers.Dependency(instance_of=Redis)
+    arq = providers.Dependency(instance_of=ArqRedis)
+    secret_key = providers.Dependency(instance_of=bytes)
+
+    clock = providers.Singleton(SystemClock)
+    secrets = providers.Singleton(SystemSecretSource)
+    uow = providers.Singleton(PostgresUnitOfWorkFactory, engine)
+    passwords = providers.Singleton(Argon2PasswordHasher)
+    tokens = providers.Singleton(JwtTokenCodec, secret_key)
+    throttle = providers.Singleton(RedisLoginThrottle, redis)
+    folders = providers.Singleton(LocalFolders)
+    bus = providers.Singleton(RedisBus, redis)
+    waker = providers.Singleton(ArqTaskWaker, arq)
+    default_paths = providers.Singleton(
+        lambda settings: DefaultPaths(
+            transcode_cache=str(settings.caches / "transcodes"),
+            subtitle_cache=str(settings.caches / "subtitles"),
+        ),
+        settings,
+    )
+    path_settings = providers.Singleton(PathSettings, uow, folders, default_paths, clock)
+    catalog = providers.Singleton(PostgresCatalogQueries, engine)
+    progress_queries = providers.Singleton(PostgresProgressQueries, engine)
+    sources = providers.Singleton(PostgresPlayableSources, engine)
+    producer = providers.Singleton(
+        HlsRenditionProducer,
+        cache_folder=path_settings.provided.transcode_cache,
+        encoder_limit=settings.provided.transcode_limit,
+        cache_limit_bytes=providers.Callable(lambda s: s.transcode_cache_mb * 1_000_000, settings),
+    )
+    subtitles = providers.Singleton(FfmpegSubtitleConverter, cache_folder=path_settings.provided.subtitle_cache)
+    playback_sessions = providers.Singleton(PlaybackSessions, uow, sources, producer, secrets, clock)
+    streams = providers.Singleton(
+        Streams,
+        providers.Singleton(PostgresStreamSessions, engine),
+        sources,
+        producer,
+        subtitles,
+        providers.Singleton(LocalFileReader),
+    )
+    use_cases = providers.Singleton(
+        UseCases,
+        sign_in=providers.Singleton(
+            SignIn,
+            uow,
+            providers.Singleton(PostgresViewerQueries, engine),
+            passwords,
+            tokens,
+            secrets,
+            throttle,
+            clock,
+        ),
+        first_run=providers.Singleton(FirstRun, uow, passwords, tokens, secrets, throttle, clock),
+        libraries=providers.Singleton(LibraryManagement, uow, folders, clock),
+        library_queries=providers.Singleton(PostgresLibraryQueries, engine),
+        path_settings=path_settings,
+        folders=folders,
+        catalog=catalog,
+        metadata=providers.Singleton(MetadataEditing, uow, catalog),
+        progress=providers.Singleton(ProgressTracking, uow, progress_queries, clock),
+        progress_queries=progress_queries,
+        playback_sessions=playback_sessions,
+        streams=streams,
+        realtime=bus,
+        system=providers.Singleton(
+            SystemFacts,
+            providers.Singleton(InstalledDistributions),
+            providers.List(providers.Singleton(DatabaseCheck, engine)),
+        ),
+    )
+
+    probe = providers.Singleton(PyAvMediaProbe, settings.provided.probe_workers, _PROBE_LIMIT_S)
+    scanner = providers.Singleton(
+        LibraryScanner,
+        uow,
+        providers.Singleton(LocalMediaTree),
+        probe,
+        providers.Singleton(GuessitNameParser),
+        clock,
+    )
+    tasks = providers.Singleton(
+        TaskRunner,
+        uow,
+        providers.Singleton(PostgresTaskBoard, engine),
+        waker,
+        providers.Dict({TaskType.SCAN_LIBRARY: scanner}),
+        providers.Callable(lambda bus: _progress_broadcast(bus), bus),
+        clock,
+        f"{socket.gethostname()}:{os.getpid()}",
+        providers.Object(lambda task, error: _log_crash(task, error)),
+    )
+    relay = providers.Singleton(
+        OutboxRelay,
+        providers.Singleton(PostgresOutbox, engine),
+        providers.List(bus.provided.publish_event, waker.provided.wake_for_event),
+    )
+    worker_use_cases = providers.Singleton(
+        WorkerUseCases, tasks=tasks, relay=relay, playback_sessions=playback_sessions
+    )
+
+
+def _progress_broadcast(bus: RedisBus) -> Any:
+    async def broadcast(task: Task, percent: float, detail: dict[str, Any]) -> None:
+        if task.type is not TaskType.SCAN_LIBRARY:
+            return
+        now = datetime.now(UTC)
+        data = {
+            "library_id": task.payload["library_id"],
+            "state": "running",
+            "percent": round(percent, 1),
+            "started_at": task.started_at,
+            "finished_at": None,
+            "error": None,
+            **detail,
+        }
+        at = now.isoformat().replace("+00:00", "Z")
+        await bus.publish(RealtimeMessage("library.scan.progress", data, None, at))
+
+    return broadcast
+
+
+def _log_crash(task: Task, error: BaseException) -> None:
+    log.error("a task crashed", task_id=task.id, type=task.type.value, exc_info=error)
+
+
+@asynccontextmanager
+async def open_container(settings: Settings) -> AsyncIterator[Container]:
+    """Open the pools, make the container, close everything at the end. Needs `database_url` and `redis_url`."""
+    assert settings.database_url is not None and settings.redis_url is not None
+    engine = create_engine(_async_url(settings.database_url), pool_size=settings.database_pool_size)
+    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=2, health_check_interval=30)
+    arq = ArqRedis(
+        connection_pool=Redis.from_url(settings.redis_url, socket_connect_timeout=2).connection_pool,
+        job_serializer=json_serializer,
+        job_deserializer=json_deserializer,
+    )
+    container = Container(
+        settings=settings, engine=engine, redis=redis, arq=arq, secret_key=load_secret_key(settings)
+    )
+    try:
+        yield container
+    finally:
+        await arq.aclose()
+        await redis.aclose()
+        await engine.dispose()
+
+
+def _async_url(url: str) -> str:
+    """What people paste names no driver."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+asyncpg{separator}{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def migration_url(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return _async_url(settings.database_url)
+
+
+__all__ = ["Container", "migration_url", "open_container"]

@@ -1,0 +1,50 @@
+"""Range requests (RFC 9110, section 14) over a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from quart import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import http_date, is_resource_modified, parse_range_header, quote_etag, unquote_etag
+
+from odeion.application.playback.streams import OpenFile
+
+
+def ranged_response(file: OpenFile, read: Callable[[int, int], AsyncIterator[bytes]]) -> Response:
+    """200 with the whole file, 206 with one range, 304 for what the client has, 416 for a range beyond the end.
+    Several ranges at once are answered with the whole file, as the standard allows."""
+    size = file.size_bytes
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": quote_etag(file.etag),
+        "Last-Modified": http_date(datetime.fromtimestamp(file.modified_s, UTC)),
+        "Cache-Control": "private, no-cache",
+        "Content-Type": file.media_type,
+    }
+    if_none_match = request.headers.get("If-None-Match")
+    if if_none_match and not is_resource_modified(http_if_none_match=if_none_match, etag=quote_etag(file.etag)):
+        return Response(b"", status=304, headers=headers)
+
+    wanted = parse_range_header(request.headers.get("Range")) if _range_applies(file) else None
+    start, length, status = 0, size, 200
+    if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1:
+        bounds = wanted.range_for_length(size)
+        if bounds is None:
+            raise RequestedRangeNotSatisfiable(length=size, description=f"the file has {size} bytes")
+        start, length, status = bounds[0], bounds[1] - bounds[0], 206
+        headers["Content-Range"] = f"bytes {start}-{bounds[1] - 1}/{size}"
+    headers["Content-Length"] = str(length)
+    response = Response(b"" if request.method == "HEAD" else read(start, length), status=status, headers=headers)
+    response.timeout = None  # A film is fetched for as long as it is watched.
+    return response
+
+
+def _range_applies(file: OpenFile) -> bool:
+    """If-Range: a part is only of use to a client whose other parts are of the same file."""
+    condition = request.headers.get("If-Range")
+    if condition is None:
+        return True
+    etag, weak = unquote_etag(condition)
+    return etag == file.etag and not weak

@@ -1,0 +1,47 @@
+"""What the entrypoints call: the use cases and queries of every area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odeion.application.catalog.editing import MetadataEditing
+from odeion.application.catalog.queries import CatalogQueries
+from odeion.application.identity.first_run import FirstRun
+from odeion.application.identity.sign_in import SignIn
+from odeion.application.libraries.management import LibraryManagement
+from odeion.application.libraries.paths import PathSettings
+from odeion.application.libraries.ports import FolderInspector
+from odeion.application.libraries.views import LibraryQueries
+from odeion.application.playback.sessions import PlaybackSessions
+from odeion.application.playback.streams import Streams
+from odeion.application.progress.ports import ProgressQueries
+from odeion.application.progress.tracking import ProgressTracking
+from odeion.application.shared.outbox import OutboxRelay
+from odeion.application.shared.realtime import RealtimeBus
+from odeion.application.system.facts import SystemFacts
+from odeion.application.tasks.runner import TaskRunner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    sign_in: SignIn
+    first_run: FirstRun
+    libraries: LibraryManagement
+    library_queries: LibraryQueries
+    path_settings: PathSettings
+    folders: FolderInspector
+    catalog: CatalogQueries
+    metadata: MetadataEditing
+    progress: ProgressTracking
+    progress_queries: ProgressQueries
+    playback_sessions: PlaybackSessions
+    streams: Streams
+    realtime: RealtimeBus
+    system: SystemFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerUseCases:
+    tasks: TaskRunner
+    relay: OutboxRelay
+    playback_sessions: PlaybackSessions
