@@ -24,7 +24,7 @@ from odeion.adapters.embedded.process import guarded_command
 
 _FRAME_RATE = 24
 _OPENING_S = 10
-_EPISODE_S = 36
+_EPISODE_S = 30
 _SAMPLE_RATE_HZ = 48_000
 _ENCODE_DEADLINE_S = 300
 
@@ -264,12 +264,12 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
         arguments=(
             *_lavfi(
                 _titled(
-                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.02:end_pts=45:maxiter=64"),
+                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.02:end_pts=40:maxiter=64"),
                     "The Glass Mountain",
                     font,
                 ),
             ),
-            *("-i", _Tune(220, note_s=0.5, half_tones=(0, 4, 7, 11, 12, 11, 7, 4), seconds=45), "-t", "45"),
+            *("-i", _Tune(220, note_s=0.5, half_tones=(0, 4, 7, 11, 12, 11, 7, 4), seconds=40), "-t", "40"),
             *(*_H264, *_AAC, "-metadata:s:a:0", "language=eng", "-movflags", "+faststart"),
         ),
         cost=12,
@@ -289,9 +289,9 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
                     font,
                 ),
             ),
-            *("-i", _Tune(164.8, note_s=0.375, half_tones=(0, 3, 7, 10, 7, 3), seconds=45)),
-            *("-i", _Tune(196, note_s=0.375, half_tones=(0, 3, 7, 10, 7, 3), seconds=45)),
-            *("-map", "0:v", "-map", "1:a", "-map", "2:a", "-t", "45"),
+            *("-i", _Tune(164.8, note_s=0.375, half_tones=(0, 3, 7, 10, 7, 3), seconds=40)),
+            *("-i", _Tune(196, note_s=0.375, half_tones=(0, 3, 7, 10, 7, 3), seconds=40)),
+            *("-map", "0:v", "-map", "1:a", "-map", "2:a", "-t", "40"),
             "-filter:a:0",
             "pan=5.1|FL=FL|FR=FR|FC=0.5*FL+0.5*FR|LFE=0.2*FL|BL=0.4*FL|BR=0.4*FR",
             *(*_H264, "-bf", "3", "-c:a", "ac3", "-b:a:0", "384k", "-b:a:1", "192k"),
@@ -316,9 +316,9 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
                     font,
                 ),
             ),
-            *("-i", _Tune(130.8, note_s=0.75, half_tones=(0, 7, 12, 16, 19, 16, 12, 7), seconds=40)),
+            *("-i", _Tune(130.8, note_s=0.75, half_tones=(0, 7, 12, 16, 19, 16, 12, 7), seconds=30)),
             *("-i", f"file:{scratch / 'aurora.srt'}", "-i", f"file:{scratch / 'aurora.ass'}"),
-            *("-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "3:s", "-t", "40"),
+            *("-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "3:s", "-t", "30"),
             *("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-g", "96"),
             *("-x265-params", "log-level=none", "-color_primaries", "bt709", "-color_trc", "bt709"),
             *("-colorspace", "bt709", *_AAC, "-c:s:0", "srt", "-c:s:1", "ass"),
@@ -341,8 +341,8 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
                     font,
                 ),
             ),
-            *("-i", _Tune(261.6, note_s=0.4, half_tones=(0, 5, 9, 12, 9, 5), seconds=40)),
-            *("-t", "40", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"),
+            *("-i", _Tune(261.6, note_s=0.4, half_tones=(0, 5, 9, 12, 9, 5), seconds=30)),
+            *("-t", "30", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"),
             *("-b:v", "1200k", "-g", "48", "-pix_fmt", "yuv420p", "-c:a", "libopus", "-b:a", "96k"),
             *("-metadata:s:a:0", "language=eng"),
         ),
@@ -413,14 +413,14 @@ _SIDECARS = (
         _srt(
             (2, 6, "They said nobody had ever climbed it."),
             (8, 12, "<i>The closer you look, the more of it there is.</i>"),
-            (20, 25, "Every ledge is a mountain of its own."),
-            (40, 46, "And every one of them is made of glass."),
-            (54, 59, "We are still climbing."),
+            (16, 21, "Every ledge is a mountain of its own."),
+            (25, 31, "And every one of them is made of glass."),
+            (34, 39, "We are still climbing."),
         ),
     ),
     _Text(
         "Films/The Glass Mountain (2021)/The Glass Mountain (2021).de.forced.srt",
-        _srt((8, 12, "[Inschrift] Betreten auf eigene Gefahr"), (40, 44, "[Schild] Zum Gipfel")),
+        _srt((8, 12, "[Inschrift] Betreten auf eigene Gefahr"), (25, 29, "[Schild] Zum Gipfel")),
     ),
 )
 
@@ -430,8 +430,8 @@ _EMBEDDED_SUBTITLES = (
         _srt(
             (2, 6, "There, above the ridge."),
             (9, 14, "Green first, then violet."),
-            (20, 26, "It makes no sound at all."),
-            (32, 38, "Stay until it fades."),
+            (17, 22, "It makes no sound at all."),
+            (24, 29, "Stay until it fades."),
         ),
     ),
     _Text(
@@ -451,9 +451,9 @@ Style: Sign,Sans,36,&H0080FFC0,&H00203010,&H80000000,1,1,1,2,0,8,40,40,40,1
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 Dialogue: 0,0:00:02.00,0:00:06.00,Default,,0,0,0,,Da, über dem Grat.
 Dialogue: 0,0:00:09.00,0:00:14.00,Default,,0,0,0,,{\\fad(400,400)}Erst grün, dann violett.
-Dialogue: 0,0:00:16.00,0:00:19.00,Sign,,0,0,0,,TROMSØ
-Dialogue: 0,0:00:20.00,0:00:26.00,Default,,0,0,0,,Es macht kein Geräusch.
-Dialogue: 0,0:00:32.00,0:00:38.00,Default,,0,0,0,,Bleib, bis es verblasst.
+Dialogue: 0,0:00:15.00,0:00:19.00,Sign,,0,0,0,,TROMSØ
+Dialogue: 0,0:00:17.00,0:00:22.00,Default,,0,0,0,,Es macht kein Geräusch.
+Dialogue: 0,0:00:24.00,0:00:29.00,Default,,0,0,0,,Bleib, bis es verblasst.
 """,
     ),
 )
