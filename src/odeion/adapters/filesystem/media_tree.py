@@ -5,6 +5,9 @@ So a walk shares its folders with a helper process, which reads them and sends b
 thread makes the listing out of them. The helper is this very file run as a script: the first half of it.
 """
 
+# Paths are plain strings here: Path objects would cost more than the system calls.
+# ruff: noqa: PTH112, PTH116
+
 from __future__ import annotations
 
 import errno
@@ -101,7 +104,7 @@ def is_beneath(real_root: str, real_path: str) -> bool:
     return real_path.startswith(real_root.rstrip("/") + "/")
 
 
-def _send(pipe: BinaryIO, value: object) -> None:
+def _send(pipe: BinaryIO, value: Any) -> None:
     data = marshal.dumps(value)
     pipe.write(len(data).to_bytes(4, "big") + data)
     pipe.flush()
@@ -109,7 +112,7 @@ def _send(pipe: BinaryIO, value: object) -> None:
 
 def _receive(pipe: BinaryIO) -> Any:
     """The next value sent; raises EOFError at the end. (`marshal.load` from a pipe reads a few bytes at a time.)"""
-    return marshal.loads(pipe.read(int.from_bytes(pipe.read(4), "big")))
+    return marshal.loads(pipe.read(int.from_bytes(pipe.read(4), "big")))  # noqa: S302 - the sender is our own process
 
 
 def _help(requests: BinaryIO, answers: BinaryIO) -> None:

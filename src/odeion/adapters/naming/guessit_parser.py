@@ -58,21 +58,27 @@ _EXTRA_SUFFIXES = {
     "short": ExtraKind.SHORT,
     "trailer": ExtraKind.TRAILER,
 }
+# Suffixes that may also end an episode's title.
+_WORDS_OF_TITLES = frozenset((ExtraKind.INTERVIEW, ExtraKind.OTHER, ExtraKind.SCENE, ExtraKind.SHORT))
 _SAMPLE_FOLDERS = frozenset(("sample", "samples"))
 _SUBTITLE_FOLDERS = frozenset(("sub", "subs", "subtitle", "subtitles", "untertitel"))
 # Folders that lie between a title's folder and its file and say nothing.
 _SILENT_FOLDERS = frozenset(("bdmv", "stream", "video ts"))
 # Folders that sort a collection and are nobody's title.
-_SHELF_FOLDERS = frozenset(
-    "anime animation cartoons comedy complete completed documentaries documentary downloads drama films finished horror"
-    " incoming kids movies new sci-fi series serien shows thriller torrents tv unsorted videos filme".split()  # noqa: SIM905
-) | {"tv shows", "tv series", "to sort"}
-
+_SHELF_FOLDERS = frozenset((
+    "anime", "animation", "cartoons", "comedy", "complete", "completed", "documentaries", "documentary",
+    "downloads", "drama", "films", "finished", "horror", "incoming", "kids", "movies", "new", "sci-fi", "series",
+    "serien", "shows", "thriller", "torrents", "tv", "unsorted", "videos", "filme", "tv shows", "tv series",
+    "to sort",
+))  # fmt: skip
 _SEASON_WORDS = r"season|series|staffel|saison|temporada|stagione|seizoen|sezon|säsong|sæson|kausi|book|volume"
 _SEASON_FOLDER = re.compile(
     rf"(?:(?P<title>.+?)[ ._-]+)??(?:(?:{_SEASON_WORDS})[ ._-]*(?P<number>\d{{1,4}})|s(?P<short>\d{{1,4}})"
     rf"|(?P<ordinal>\d{{1,2}})(?:\.|st|nd|rd|th|ª|ème|e)?[ ._-]*(?:{_SEASON_WORDS}))(?:[ ._\-(\[].*)?",
     re.IGNORECASE,
+)
+_SEASON_AT_END = re.compile(
+    rf"[ ._-]+(?:(?:{_SEASON_WORDS})[ ._-]*(\d{{1,2}})|(\d{{1,2}})(?:st|nd|rd|th)[ ._-]+season)[ ._-]*$", re.IGNORECASE
 )
 _SPECIALS_FOLDER = re.compile(r"specials?|sonderfolgen|spezial|hors[- ]s[ée]rie|o[vna]as?|oads?", re.IGNORECASE)
 _DISC_FOLDER = re.compile(r"(?:cd|dvd|dis[ck])[ ._-]*(\d{1,2})", re.IGNORECASE)
@@ -87,10 +93,11 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 # Words that mean nothing for a person where a title could stand, but may be in titles too.
-_RELEASE_WORDS = frozenset(
-    "web german english french italian spanish multi dual dl dubbed subbed proper repack rerip internal limited real"  # noqa: SIM905
-    " readnfo uncensored complete hdtv truefrench vostfr ger eng fre ita spa sub subs dub audio dv cam ts".split()
-)
+_RELEASE_WORDS = frozenset((
+    "web", "german", "english", "french", "italian", "spanish", "multi", "dual", "dl", "dubbed", "subbed", "proper",
+    "repack", "rerip", "internal", "limited", "real", "readnfo", "uncensored", "complete", "hdtv", "truefrench",
+    "vostfr", "ger", "eng", "fre", "ita", "spa", "sub", "subs", "dub", "audio", "dv", "cam", "ts",
+))  # fmt: skip
 _EDITIONS = (
     (r"director'?s?[ ._]?cut", "Director's Cut"),
     (r"final[ ._]cut", "Final Cut"),
@@ -103,7 +110,7 @@ _EDITIONS = (
     (r"collector'?s?[ ._](?:edition|cut)", "Collector's Edition"),
     (r"(?:\d+th[ ._])?anniversary(?:[ ._]edition)?", "Anniversary Edition"),
     (r"criterion(?:[ ._](?:edition|collection))?", "Criterion"),
-    (r"(?:4k[ ._])?remaster(?:ed)?", "Remastered"),
+    (r"remaster(?:ed)?", "Remastered"),
     (r"imax(?:[ ._](?:edition|enhanced))?", "IMAX"),
     (r"open[ ._]matte", "Open Matte"),
     (r"redux", "Redux"),
@@ -166,7 +173,7 @@ _NO_TITLE = re.compile(
 
 _EPISODE = re.compile(
     r"(?<![^\W_])s(?P<season>\d{1,4})[ ._-]*x?ep?[ ._-]?(?P<first>\d{1,4})"
-    r"(?P<more>(?:[ ._]?[-&+]?[ ._]?ep?\d{1,4}|-\d{1,3}(?![^\W_]))*)(?:v\d)?(?![^\W_])",
+    r"(?P<more>(?:[ ._]?[-&+]?[ ._]?(?:s\d{1,4})?ep?\d{1,4}|-\d{1,3}(?![^\W_]))*)(?:v\d)?(?![^\W_])",
     re.IGNORECASE,
 )
 _CROSS = re.compile(
@@ -184,7 +191,8 @@ _SEASON_DASH = re.compile(
     r"(?<![^\W_])s(?P<season>\d{1,2})[ ._]*-[ ._]*(?P<first>\d{1,3})(?:v\d)?(?![^\W_])", re.IGNORECASE
 )
 _EPISODE_WORD = re.compile(
-    r"(?<![^\W_])(?:episode|folge|épisode|episodio|ep|e)[ ._-]*(?P<first>\d{1,4})(?P<more>(?:-e?\d{1,4})?)(?:v\d)?(?![^\W_])",
+    r"(?<![^\W_])(?:episode|folge|épisode|episodio|ep|e)[ ._-]*(?P<first>\d{1,4})(?P<more>(?:-e?\d{1,4})?)(?:v\d)?"
+    r"(?![^\W_])",
     re.IGNORECASE,
 )
 _SPECIAL_WORD = re.compile(r"(?<![^\W_])(?:special|o[vna]a|oad|sp)[ ._-]*(?P<first>\d{1,3})(?![^\W_])", re.IGNORECASE)
@@ -265,7 +273,7 @@ class _Place:
                 season = int(name)
             elif match := _DISC_FOLDER.fullmatch(name):
                 part = int(match[1])
-            elif key in _SHELF_FOLDERS:
+            elif key in _SHELF_FOLDERS or (in_root and kind is LibraryKind.FILM and key in _EXTRA_FOLDERS):
                 break
             elif key not in _SILENT_FOLDERS and key not in _SUBTITLE_FOLDERS:
                 owner = name
@@ -316,7 +324,7 @@ class GuessitNameParser:
                 found.append(_read_sidecar(path, words))
         return tuple(sorted(found, key=lambda sidecar: sidecar.relative_path))
 
-    # --- Whose file is it? --------------------------------------------------------------------------------------------
+    # --- Whose file is it? ----------------------------------------------------------------------------------------
 
     def _read_owner(self, place: _Place) -> _Owner | None:
         """The title on the folder; None where there is none."""
@@ -397,11 +405,11 @@ class GuessitNameParser:
             match := re.search(r"[._](trailer|featurette|behindthescenes)$", stem, re.IGNORECASE)
         ):
             extra_kind, head = _EXTRA_SUFFIXES[match[1].casefold()], stem[: match.start()]
-        if extra_kind is None or (kind is not LibraryKind.FILM and _EPISODE.search(stem)):
-            return None, stem
-        return extra_kind, head.rstrip()
+        if kind is not LibraryKind.FILM and extra_kind in _WORDS_OF_TITLES and _EPISODE.search(stem):
+            return None, stem  # `Series S01E02 The-Interview`
+        return extra_kind, head.rstrip() if extra_kind else stem
 
-    # --- Episodes -----------------------------------------------------------------------------------------------------
+    # --- Episodes -------------------------------------------------------------------------------------------------
 
     def _find_episode(self, stem: str, place: _Place, kind: LibraryKind) -> _EpisodeMark | None:
         for pattern in (_EPISODE, _CROSS, _WORDS):
@@ -434,6 +442,14 @@ class GuessitNameParser:
         """A bare number: of its season where the folder names one (`101` is 1x01 there), absolute elsewhere."""
         if self._is_year(int(match["first"])) and len(match["first"]) == 4:
             return None
+        if place.season is None and (named := _SEASON_AT_END.search(stem, 0, match.start())):
+            # `[Group] Title 2nd Season - 05`
+            return _EpisodeMark(
+                before=stem[: named.start()],
+                after=stem[match.end() :],
+                season=int(named[1] or named[2]),
+                numbers=_numbers(int(match["first"]), match.groupdict().get("more") or ""),
+            )
         mark = _mark(stem, match, season=place.season, absolute=place.season is None)
         if place.season and all(number // 100 == place.season and number % 100 for number in mark.numbers):
             return _EpisodeMark(
@@ -481,7 +497,7 @@ class GuessitNameParser:
             provider_ids=provider_ids,
         )
 
-    # --- Titles and years ---------------------------------------------------------------------------------------------
+    # --- Titles and years -----------------------------------------------------------------------------------------
 
     def _is_year(self, number: int) -> bool:
         return 1888 <= number <= self._newest_year
@@ -504,18 +520,16 @@ class GuessitNameParser:
             title = _guess_title(name) if " - " not in without_group[:end_of_words] else ""
             title = title or _clean(without_group[:end_of_words])
             return _Title(title, None, without_group[tag.start() :])
-        if match := re.search(r" - (?=[^-]*$)", without_group):
-            edition, _ = _edition_and_version(without_group[match.end() :])
-            if edition and _clean(without_group[: match.start()]):
-                return _Title(_clean(without_group[: match.start()]), None, without_group[match.end() :])
-        if match := re.search(r"\s*[\[{][^\[\]{}]*[\]}]\s*$", without_group):
-            title = _clean(without_group[: match.start()])
-            if title:
-                return _Title(title, None, without_group[match.start() :])
+        title, dash, label = without_group.rpartition(" - ")
+        if dash and _clean(title) and _edition_and_version(label)[0]:
+            return _Title(_clean(title), None, label)
+        label_at_end = re.search(r"\s*[\[{][^\[\]{}]*[\]}]\s*$", without_group)
+        if label_at_end and (title := _clean(without_group[: label_at_end.start()])):
+            return _Title(title, None, label_at_end[0])
         return _Title(_clean(without_group), None, "")
 
 
-# --- Words --------------------------------------------------------------------------------------------------------------
+# --- Words --------------------------------------------------------------------------------------------------------
 
 
 def _printable(path: str) -> str:
@@ -649,7 +663,7 @@ def _spaces(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-# --- Episode marks ------------------------------------------------------------------------------------------------------
+# --- Episode marks ------------------------------------------------------------------------------------------------
 
 
 def _mark(stem: str, match: re.Match[str], *, season: int | None, absolute: bool = False) -> _EpisodeMark:
@@ -666,7 +680,7 @@ def _mark(stem: str, match: re.Match[str], *, season: int | None, absolute: bool
 def _numbers(first: int, more: str) -> tuple[int, ...]:
     """`E02E03` lists numbers, `-E03` and `-03` reach up to one; in `-1x02` the 1 is the season again."""
     numbers = [first]
-    for dash, digits in re.findall(r"(-?)[ ._&+]*(?:\d{1,2}x|[xe]p?)?(\d+)", more, re.IGNORECASE):
+    for dash, digits in re.findall(r"(-?)[ ._&+]*(?:\d{1,2}x|x|(?:s\d{1,4})?ep?)?(\d+)", more, re.IGNORECASE):
         number = int(digits)
         if dash and numbers[-1] < number <= numbers[-1] + 100:
             numbers += range(numbers[-1] + 1, number + 1)
@@ -694,12 +708,15 @@ def _episode_title(after: str) -> str | None:
     text = _before_tags(_BRACKETED.sub(_drop_tags, re.sub(r"\[[^\[\]]*\]", "", after)))
     if re.match(r"-\S+$", text):
         return None  # `Series.S01E01-GROUP`
-    title = _clean(text)
-    words = re.split(r"[ .]+", title.casefold())
-    return None if all(word in _RELEASE_WORDS or not word for word in words) else title
+    words = _clean(text).split()
+    while words and words[-1].isupper() and words[-1].casefold() in _RELEASE_WORDS:
+        words.pop()
+    title = " ".join(words)
+    only_release_words = all(word.casefold() in _RELEASE_WORDS for word in words)
+    return None if only_release_words or _NO_TITLE.fullmatch(title) else title
 
 
-# --- Subtitle files -----------------------------------------------------------------------------------------------------
+# --- Subtitle files -----------------------------------------------------------------------------------------------
 
 _FORCED = frozenset(("forced", "foreign"))
 _HEARING_IMPAIRED = frozenset(("sdh", "cc", "hi", "hearingimpaired"))

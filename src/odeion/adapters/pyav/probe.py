@@ -11,6 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -137,18 +138,18 @@ class _Child:
         return self._process
 
     async def _ask(self, process: Process) -> TechnicalInfo | ProbeRefusal:
-        assert process.stdin  # a pipe
+        to_child = cast(asyncio.StreamWriter, process.stdin)
         while self._sent < len(self._unanswered):
             path = os.fsencode(self._unanswered[self._sent])
-            process.stdin.write(len(path).to_bytes(4, "big") + path)
+            to_child.write(len(path).to_bytes(4, "big") + path)
             self._sent += 1
-        await process.stdin.drain()
+        await to_child.drain()
         return _ANSWER.validate_json(await _receive(process))
 
 
 async def _receive(process: Process) -> bytes:
-    assert process.stdout  # a pipe
-    size = int.from_bytes(await process.stdout.readexactly(4), "big")
+    from_child = cast(asyncio.StreamReader, process.stdout)
+    size = int.from_bytes(await from_child.readexactly(4), "big")
     if size > _ANSWER_LIMIT_BYTES:
         raise ValueError("an impossible answer")
-    return await process.stdout.readexactly(size)
+    return await from_child.readexactly(size)

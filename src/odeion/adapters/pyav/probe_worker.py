@@ -31,6 +31,7 @@ import av.error
 import av.logging
 import av.subtitles
 import av.video
+from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
@@ -53,18 +54,16 @@ _MATROSKA, _MP4 = "matroska", "mov"
 _FULL_NAMES = {_MATROSKA: "matroska,webm", _MP4: "mov,mp4,m4a,3gp,3g2,mj2"}
 
 _PIXEL_FORMAT_DEPTH = re.compile(r"p(\d\d)(?:le|be)?$|^gray(\d\d)|^p[024](1\d)")
-_TEXT_SUBTITLES = frozenset("ass eia_608 mov_text srt ssa subrip text ttml webvtt".split())
+_TEXT_SUBTITLES = frozenset(["ass", "eia_608", "mov_text", "srt", "ssa", "subrip", "text", "ttml", "webvtt"])
 _HDR10_PLUS_MARK = bytes.fromhex("b5003c000104")  # ITU-T T.35: USA, Samsung, HDR10+ application 4
 _COMMENTARY = re.compile(r"\bcomment(ary|aire)s?\b|\bkommentar", re.IGNORECASE)
 
 # ISO 639-2 has two codes for these languages: MP4 has the terminological, Matroska the bibliographic one.
-_BIBLIOGRAPHIC = dict(
-    pair.split(":")
-    for pair in (
-        "bod:tib ces:cze cym:wel deu:ger ell:gre eus:baq fas:per fra:fre hye:arm isl:ice kat:geo mkd:mac mri:mao"
-        " msa:may mya:bur nld:dut ron:rum slk:slo sqi:alb zho:chi"
-    ).split()
-)
+_BIBLIOGRAPHIC = dict(pair.split(":") for pair in (
+    "bod:tib", "ces:cze", "cym:wel", "deu:ger", "ell:gre", "eus:baq", "fas:per", "fra:fre", "hye:arm",
+    "isl:ice", "kat:geo", "mkd:mac", "mri:mao", "msa:may", "mya:bur", "nld:dut", "ron:rum", "slk:slo", "sqi:alb",
+    "zho:chi",
+))  # fmt: skip
 
 # Numbers of ISO/IEC 23091-2, names of libavutil; 2 stands for "unspecified".
 _PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
@@ -141,7 +140,7 @@ def _recognise(head: bytes) -> str | None:
     return None
 
 
-# --- From libavformat's view to ours ----------------------------------------------------------------------------------
+# --- From libavformat's view to ours ------------------------------------------------------------------------------
 
 
 def _describe(container: InputContainer, file: _File, file_format: str) -> TechnicalInfo:
@@ -286,7 +285,7 @@ def _bit_depth(pixel_format: str | None) -> int | None:
     return int(next(filter(None, match.groups()))) if match else 8
 
 
-def _audio_bit_depth(codec: av.audio.AudioCodecContext) -> int | None:
+def _audio_bit_depth(codec: AudioCodecContext) -> int | None:
     """Bits a sample of lossless codecs; the others have none."""
     name = codec.codec.canonical_name
     if name == "flac" and codec.extradata and len(codec.extradata) > 13:
@@ -294,7 +293,8 @@ def _audio_bit_depth(codec: av.audio.AudioCodecContext) -> int | None:
     if match := re.match(r"pcm_[a-z]+(\d+)", name):
         return int(match[1])
     if name in ("truehd", "mlp", "alac"):
-        return 24 if codec.format.bits == 32 else int(codec.format.bits)  # libav keeps 24 bits in 32
+        sample_bits = codec.format.bits
+        return 24 if sample_bits == 32 else sample_bits  # libav keeps 24 bits in 32
     return None
 
 
@@ -304,7 +304,7 @@ def _first_packet(container: InputContainer, stream: Stream) -> bytes:
     return next((bytes(packet) for packet in container.demux(stream)), b"")
 
 
-# --- H.264: the sequence parameter set --------------------------------------------------------------------------------
+# --- H.264: the sequence parameter set ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,8 +342,9 @@ class _Bits:
 
 _HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 _SAMPLE_ASPECTS = (
-    "0:1 1:1 12:11 10:11 16:11 40:33 24:11 20:11 32:11 80:33 18:11 15:11 64:33 160:99 4:3 3:2 2:1"
-).split()
+    "0:1", "1:1", "12:11", "10:11", "16:11", "40:33", "24:11", "20:11", "32:11", "80:33", "18:11", "15:11", "64:33",
+    "160:99", "4:3", "3:2", "2:1",
+)  # fmt: skip
 
 
 def _find_sps(container: InputContainer, stream: av.video.VideoStream) -> _Sps | None:
@@ -437,7 +438,7 @@ def _pixel_format(chroma: int, depth: int, full_range: bool) -> str:
     return name if depth == 8 else f"{name}{depth}le"
 
 
-# --- What the container's headers say that PyAV does not show ---------------------------------------------------------
+# --- What the container's headers say that PyAV does not show -----------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,14 +611,14 @@ def _last_matroska_timestamp_ms(file: _File, scale_ns: int) -> int:
         timestamp = _ebml_content(cluster, _TIMESTAMP)
         if timestamp is None or len(timestamp) > 8:
             continue  # these four bytes were picture data
-        offsets = [
-            _block_offset(cluster[begin:stop]) for kind, begin, stop in _ebml_elements(cluster) if kind == _SIMPLE_BLOCK
-        ]
-        offsets += [
-            _block_offset(_ebml_content(cluster[begin:stop], _BLOCK) or b"")
-            for kind, begin, stop in _ebml_elements(cluster)
-            if kind == _BLOCK_GROUP
-        ]
+        blocks = []
+        for kind, begin, stop in _ebml_elements(cluster):
+            content = cluster[begin:stop]
+            if kind == _SIMPLE_BLOCK:
+                blocks.append(content)
+            elif kind == _BLOCK_GROUP:
+                blocks.append(_ebml_content(content, _BLOCK) or b"")
+        offsets = [_block_offset(block) for block in blocks if block]
         ticks = int.from_bytes(timestamp, "big") + max(offsets, default=0)
         return ticks * scale_ns // 1_000_000
     return 0
@@ -625,13 +626,11 @@ def _last_matroska_timestamp_ms(file: _File, scale_ns: int) -> int:
 
 def _block_offset(block: bytes) -> int:
     """A block's time after its cluster's, in ticks: two bytes that follow the track number."""
-    if not block:
-        return 0
     at = 9 - block[0].bit_length()
     return int.from_bytes(block[at : at + 2], "big", signed=True)
 
 
-# --- The child process ------------------------------------------------------------------------------------------------
+# --- The child process --------------------------------------------------------------------------------------------
 
 
 def serve() -> None:

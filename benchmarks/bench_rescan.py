@@ -1,0 +1,63 @@
+"""A second scan of an unchanged tree against `find -printf` over the same tree."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from odeion.adapters.filesystem.media_tree import LocalMediaTree
+from odeion.domain.media_file import FileStamp
+
+DESCRIPTION = "seconds for a second scan of an unchanged tree of 100,000 entries, as a multiple of find -printf"
+GOAL = 1.5
+GOAL_IS = "at_most"
+
+_SERIES, _SEASONS, _EPISODES = 250, 19, 20  # 5,000 folders with 95,000 files
+_RUNS = 9
+
+
+def run(out: Callable[[str], None]) -> float:
+    """Make the tree, walk it with both in turn, and return the ratio of the medians."""
+    with tempfile.TemporaryDirectory(prefix="odeion-rescan-") as folder:
+        _make_tree(Path(folder))
+        known = {found.relative_path: found.stamp for found in asyncio.run(LocalMediaTree().list(folder)).videos}
+        ours, theirs = [], []
+        for _ in range(_RUNS):
+            theirs.append(_seconds(lambda: _find(folder)))
+            ours.append(_seconds(lambda: _scan_again(folder, known)))
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    out(f"{len(known):,} files in {_SERIES * (_SEASONS + 1):,} folders, median of {_RUNS} alternating runs")
+    out(f"  find -printf '%p %s %T@ %i\\n'        {statistics.median(theirs) * 1000:7.0f} ms")
+    out(f"  our walk, compared with what is known  {statistics.median(ours) * 1000:7.0f} ms")
+    return ratio
+
+
+def _make_tree(root: Path) -> None:
+    for series in range(_SERIES):
+        for season in range(1, _SEASONS + 1):
+            folder = root / f"Series {series:03} ({2000 + series % 25})" / f"Season {season:02}"
+            folder.mkdir(parents=True)
+            for episode in range(1, _EPISODES + 1):
+                (folder / f"Series {series:03} - S{season:02}E{episode:02} - The Title.mkv").touch()
+
+
+def _scan_again(root: str, known: dict[str, FileStamp]) -> None:
+    listing = asyncio.run(LocalMediaTree().list(root))
+    changed = [found for found in listing.videos if known.get(found.relative_path) != found.stamp]
+    if changed or len(listing.videos) != len(known):
+        raise AssertionError(f"an unchanged tree looks changed: {changed[:3]}")
+
+
+def _find(root: str) -> None:
+    subprocess.run(["find", root, "-printf", "%p %s %T@ %i\n"], stdout=subprocess.DEVNULL, check=True)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
