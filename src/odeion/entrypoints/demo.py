@@ -264,7 +264,7 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
         arguments=(
             *_lavfi(
                 _titled(
-                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.02:end_pts=40:maxiter=64"),
+                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.02:end_pts=40:maxiter=64,hue=s=0.6"),
                     "The Glass Mountain",
                     font,
                 ),
@@ -336,7 +336,10 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
         arguments=(
             *_lavfi(
                 _titled(
-                    _drawn(f"cellauto=s=320x180:{rate}:rule=18:seed=2019:full=0,boxblur=1,hue=h=20*t:s=2"),
+                    _drawn(
+                        f"gradients=s=320x180:{rate}:n=5:seed=2019:speed=0.02:type=spiral"
+                        ":c0=#f4f1de:c1=#81b29a:c2=#3d5a80:c3=#e07a5f:c4=#98c1d9"
+                    ),
                     "Paper Boats",
                     font,
                 ),
