@@ -264,7 +264,7 @@ def _films(font: Path | None, scratch: Path) -> Iterator[_Encode]:
         arguments=(
             *_lavfi(
                 _titled(
-                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.02:end_pts=40:maxiter=64,hue=s=0.6"),
+                    _drawn("mandelbrot=s=320x180:r=12:start_scale=3:end_scale=0.01:end_pts=480:maxiter=96,hue=s=0.6"),
                     "The Glass Mountain",
                     font,
                 ),
