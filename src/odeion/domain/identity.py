@@ -114,7 +114,9 @@ class LoginSession(RecordsEvents):
     version: int = 1
 
     @classmethod
-    def start(cls, *, user_id: UserId, refresh_hash: bytes, user_agent: str, address: str, at: datetime) -> LoginSession:
+    def start(
+        cls, *, user_id: UserId, refresh_hash: bytes, user_agent: str, address: str, at: datetime
+    ) -> LoginSession:
         return cls(
             id=None,
             user_id=user_id,

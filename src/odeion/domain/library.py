@@ -149,9 +149,7 @@ class Library(RecordsEvents):
         """Say goodbye; the files on disk are never touched."""
         self._record(LibraryDeleted(at=at, library_id=self.id or 0))
 
-    def scanned(
-        self, *, files_found: int, files_new: int, files_failed: int, files_missing: int, at: datetime
-    ) -> None:
+    def scanned(self, *, files_found: int, files_new: int, files_failed: int, files_missing: int, at: datetime) -> None:
         """A scan went through to its end."""
         self.last_scanned_at = at
         self._record(

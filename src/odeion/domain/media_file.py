@@ -13,9 +13,10 @@ from odeion.domain.shared.ids import LibraryId, MediaFileId, RootId
 
 # Containers whose files the scanner picks up; the probe decides later whether the content agrees.
 VIDEO_EXTENSIONS = frozenset(
-    ".3gp .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogm .ogv .ts .vob .webm .wmv".split()
+    {".3gp", ".avi", ".divx", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
-SUBTITLE_EXTENSIONS = frozenset(".srt .ass .ssa .vtt".split())
+SUBTITLE_EXTENSIONS = frozenset([".srt", ".ass", ".ssa", ".vtt"])
 
 
 class HdrFormat(StrEnum):
@@ -122,7 +123,7 @@ class FileStamp:
 
 
 class FileState(StrEnum):
-    """PENDING: waits for its probe. READY: can be played. FAILED: the probe refused it. MISSING: not on the disk now."""
+    """PENDING: waits for its probe. READY: can be played. FAILED: the probe refused it. MISSING: not on disk."""
 
     PENDING = "pending"
     READY = "ready"

@@ -35,7 +35,7 @@ class ParsedName:
     specials, None where only an absolute number or a date is known. `episodes` holds every number a multi-episode
     file covers, ascending (`S01E01E02`, `S01E01-E03`). `edition` is "Director's Cut", "Extended"...; `version` is what
     else tells two files of one film apart, read aloud: "1080p", "4K HDR". `part` is 1-based for films split
-    over files (cd1, part2). `provider_ids` holds ids written into names: {"imdb": "tt0133093", "tmdb": "603", "tvdb": ...}.
+    over files (cd1, part2). `provider_ids` holds ids written into names: ("imdb", "tt0133093"), ("tmdb", "603").
     """
 
     kind: NameKind

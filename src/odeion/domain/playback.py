@@ -42,9 +42,7 @@ class Profile:
 
 
 LADDER: tuple[Profile, ...] = (
-    Profile(
-        name=ProfileName.UHD, label="4K", max_height=2160, video_bitrate_bps=20_000_000, audio_bitrate_bps=256_000
-    ),
+    Profile(name=ProfileName.UHD, label="4K", max_height=2160, video_bitrate_bps=20_000_000, audio_bitrate_bps=256_000),
     Profile(
         name=ProfileName.HD, label="1080p", max_height=1080, video_bitrate_bps=8_000_000, audio_bitrate_bps=192_000
     ),
@@ -593,8 +591,8 @@ class Device:
 
 @dataclass(kw_only=True)
 class PlaybackSession(RecordsEvents):
-    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` ties it to the signed-in
-    device: it dies with it. Whoever has the stream key may fetch its media while it is active."""
+    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` ties it to the
+    signed-in device: it dies with it. Whoever has the stream key may fetch its media while it is active."""
 
     id: PlaybackSessionId | None
     user_id: UserId | None

@@ -15,6 +15,11 @@ from dependency_injector import containers, providers
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from odeion.adapters.embedded.beside import find_running_postgres, find_running_valkey
+from odeion.adapters.embedded.postgres import EmbeddedPostgres
+from odeion.adapters.embedded.postgres import binaries as postgres_binaries
+from odeion.adapters.embedded.process import running
+from odeion.adapters.embedded.valkey import EmbeddedValkey
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
 from odeion.adapters.filesystem.folders import LocalFolders
@@ -26,6 +31,7 @@ from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.health import DatabaseCheck
 from odeion.adapters.postgres.identity import PostgresViewerQueries
 from odeion.adapters.postgres.libraries import PostgresLibraryQueries
+from odeion.adapters.postgres.migrate import migrate, require_current_schema
 from odeion.adapters.postgres.outbox import PostgresOutbox
 from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
 from odeion.adapters.postgres.progress import PostgresProgressQueries
@@ -33,6 +39,9 @@ from odeion.adapters.postgres.tasks import PostgresTaskBoard
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.adapters.redis.bus import (
+    RUN_TASK,
+    SWEEP,
+    TASK_QUEUE,
     ArqTaskWaker,
     RedisBus,
     RedisLoginThrottle,
@@ -41,6 +50,7 @@ from odeion.adapters.redis.bus import (
 )
 from odeion.adapters.security.passwords import Argon2PasswordHasher
 from odeion.adapters.security.tokens import JwtTokenCodec, SystemSecretSource
+from odeion.adapters.system.bundled_ffmpeg import ffmpeg_version
 from odeion.adapters.system.clock import SystemClock
 from odeion.adapters.system.parts import InstalledDistributions
 from odeion.application.catalog.editing import MetadataEditing
@@ -172,6 +182,11 @@ class Container(containers.DeclarativeContainer):
     )
 
 
+def installed_parts() -> InstalledDistributions:
+    """For applications without a container."""
+    return InstalledDistributions()
+
+
 def _progress_broadcast(bus: RedisBus) -> Any:
     async def broadcast(task: Task, percent: float, detail: dict[str, Any]) -> None:
         if task.type is not TaskType.SCAN_LIBRARY:
@@ -207,9 +222,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         job_serializer=json_serializer,
         job_deserializer=json_deserializer,
     )
-    container = Container(
-        settings=settings, engine=engine, redis=redis, arq=arq, secret_key=load_secret_key(settings)
-    )
+    container = Container(settings=settings, engine=engine, redis=redis, arq=arq, secret_key=load_secret_key(settings))
     try:
         yield container
     finally:
@@ -224,9 +237,22 @@ def _async_url(url: str) -> str:
     return f"postgresql+asyncpg{separator}{rest}" if scheme in ("postgres", "postgresql") else url
 
 
-def migration_url(settings: Settings) -> str:
-    assert settings.database_url is not None
-    return _async_url(settings.database_url)
-
-
-__all__ = ["Container", "migration_url", "open_container"]
+__all__ = [
+    "RUN_TASK",
+    "SWEEP",
+    "TASK_QUEUE",
+    "Container",
+    "EmbeddedPostgres",
+    "EmbeddedValkey",
+    "ffmpeg_version",
+    "find_running_postgres",
+    "find_running_valkey",
+    "installed_parts",
+    "json_deserializer",
+    "json_serializer",
+    "migrate",
+    "open_container",
+    "postgres_binaries",
+    "require_current_schema",
+    "running",
+]

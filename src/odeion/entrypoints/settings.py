@@ -48,7 +48,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="postgresql://user:password@host/name of a server of your own; else the bundled one runs."
     )
-    redis_url: str | None = Field(None, description="redis://host:6379/0 of a server of your own; else the bundled one.")
+    redis_url: str | None = Field(
+        None, description="redis://host:6379/0 of a server of your own; else the bundled one."
+    )
     setup_code: str | None = Field(
         None, min_length=8, max_length=64, description="Presets the one-time set-up code, for automation."
     )

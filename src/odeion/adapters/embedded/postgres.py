@@ -226,7 +226,7 @@ class EmbeddedPostgres(EmbeddedServer):
     async def _run(self, cluster: Path, program: str, *arguments: str, statement: str | None = None) -> None:
         """Run a program of PostgreSQL on `cluster` to its end, with an SQL statement on its standard input. Raises
         EmbeddedServerError with its last lines."""
-        assert self._lock is not None  # noqa: S101 - start() takes it before
+        assert self._lock is not None  # start() takes it before
         with _folder_for(cluster, self._user is not None) as (path, descriptors), self.log_path.open("ab") as output:
             log_start = output.tell()
             process = await spawn_guarded(

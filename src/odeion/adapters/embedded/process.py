@@ -405,7 +405,7 @@ class EmbeddedServer(ABC):
             raise
 
     async def _launch(self) -> Process:
-        assert self._lock is not None  # noqa: S101 - start() takes it before
+        assert self._lock is not None  # start() takes it before
         log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as output:
             process = await self._spawn(output, self._lock)

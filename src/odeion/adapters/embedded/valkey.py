@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from odeion.adapters.embedded.process import EmbeddedServer, EmbeddedServerError, reachable_copy, spawn_guarded
 
-_SOCKET_NAME = "valkey.sock"
+SOCKET_NAME = "valkey.sock"
 _ANSWER_DEADLINE_S = 1.0
 
 
@@ -51,7 +51,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     @property
     def _socket(self) -> Path:
-        return self.socket_dir / _SOCKET_NAME
+        return self.socket_dir / SOCKET_NAME
 
     async def _prepare(self) -> None:
         folder = await asyncio.to_thread(

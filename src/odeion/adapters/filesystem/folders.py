@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 from odeion.application.libraries.ports import FolderEntry, FolderListing, FolderState
-from odeion.domain.shared.errors import Forbidden, Invalid, NotFound
-from odeion.domain.shared.errors import FieldError
+from odeion.domain.shared.errors import FieldError, Forbidden, Invalid, NotFound
 
 
 class LocalFolders:

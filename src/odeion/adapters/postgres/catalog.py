@@ -83,9 +83,7 @@ class PostgresCatalog:
             for identity, added_at in wanted
         }
         # Two workers may scan side by side: rows are taken in one order, so that they cannot wait for each other.
-        await self._connection.execute(
-            upsert(table).on_conflict_do_nothing(), [rows[key] for key in sorted(rows)]
-        )
+        await self._connection.execute(upsert(table).on_conflict_do_nothing(), [rows[key] for key in sorted(rows)])
         found = await self._connection.execute(
             select(table.c.match_key, table.c.id).where(
                 table.c.library_id == library_id, table.c.match_key.in_(list(rows))
@@ -158,9 +156,7 @@ class PostgresCatalog:
     ) -> None:
         target = (
             await self._connection.execute(
-                select(table.c.id).where(
-                    table.c.library_id == library_id, table.c.match_key == identity.match_key
-                )
+                select(table.c.id).where(table.c.library_id == library_id, table.c.match_key == identity.match_key)
             )
         ).scalar_one_or_none()
         if target == content_id:
@@ -226,9 +222,7 @@ class PostgresCatalog:
                     )
                 )
         if any(link["episode_id"] or link["series_id"] for link in links):
-            await self._connection.execute(
-                delete(seasons).where(~exists().where(episodes.c.season_id == seasons.c.id))
-            )
+            await self._connection.execute(delete(seasons).where(~exists().where(episodes.c.season_id == seasons.c.id)))
             await self._connection.execute(
                 delete(series).where(
                     ~exists().where(episodes.c.series_id == series.c.id),

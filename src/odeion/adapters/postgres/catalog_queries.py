@@ -141,9 +141,7 @@ class PostgresCatalogQueries:
             conditions.append(all_watched if where.watched else ~all_watched)
         source = series.join(facts, facts.c.series_id == series.c.id)
         ids = _page_of_ids(series, source, conditions, where, page, duration=facts.c.duration_ms)
-        query = (
-            select(series, facts).select_from(source).join(ids, ids.c.id == series.c.id).order_by(ids.c.rank)
-        )
+        query = select(series, facts).select_from(source).join(ids, ids.c.id == series.c.id).order_by(ids.c.rank)
         async with reading(self._engine) as connection:
             total = await _count(connection, series, source, conditions)
             rows = (await connection.execute(query)).all()
@@ -227,9 +225,7 @@ class PostgresCatalogQueries:
 
     async def get_next_episode(self, viewer: Viewer, episode_id: EpisodeId) -> NextEpisode:
         async with reading(self._engine) as connection:
-            current = (
-                await connection.execute(select(episodes).where(episodes.c.id == episode_id))
-            ).one_or_none()
+            current = (await connection.execute(select(episodes).where(episodes.c.id == episode_id))).one_or_none()
             if current is None:
                 raise NotFound("episode not found")
             # After a special comes the next special; after the last regular episode comes nothing.

@@ -74,7 +74,6 @@ def _constraint_name(error: IntegrityError) -> str | None:
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for reads: each statement sees what is committed when it starts."""
-    async with translated_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield connection
+    async with translated_errors(), engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, insert, or_, select, text, update
+from sqlalchemy import Row, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -85,6 +85,13 @@ class PostgresLoginSessions:
             "revoked_at": session.revoked_at,
         }
         return LoginSessionId(await save_versioned(self._connection, self._events, login_sessions, session, values))
+
+    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+        await self._connection.execute(
+            update(login_sessions)
+            .where(login_sessions.c.user_id == user_id, login_sessions.c.revoked_at.is_(None))
+            .values(revoked_at=at, version=login_sessions.c.version + 1)
+        )
 
 
 class PostgresSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from odeion.adapters.postgres.database import reading
@@ -83,9 +83,7 @@ class PostgresLibraries:
         for root in library.roots:
             if root.id is None:
                 statement = insert(library_roots).values(library_id=library_id, path=root.path)
-                root.id = RootId(
-                    (await self._connection.execute(statement.returning(library_roots.c.id))).scalar_one()
-                )
+                root.id = RootId((await self._connection.execute(statement.returning(library_roots.c.id))).scalar_one())
         return library_id
 
     async def delete(self, library: Library) -> None:

@@ -42,9 +42,7 @@ class PostgresOutbox:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def relay_batch(
-        self, hand_on: Callable[[OutboxMessage], Awaitable[None]], *, limit: int = 100
-    ) -> int:
+    async def relay_batch(self, hand_on: Callable[[OutboxMessage], Awaitable[None]], *, limit: int = 100) -> int:
         """Hand on up to `limit` waiting messages in order and mark them; answers how many. If `hand_on` raises, the
         whole batch stays waiting: consumers see a message at least once."""
         async with translated_errors(), self._engine.begin() as connection:

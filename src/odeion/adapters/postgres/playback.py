@@ -67,9 +67,7 @@ class PostgresPlaybackSessions:
     async def list_silent(self, *, since: datetime, limit: int) -> list[PlaybackSession]:
         query = (
             select(playback_sessions)
-            .where(
-                playback_sessions.c.state == SessionState.ACTIVE.value, playback_sessions.c.heartbeat_at < since
-            )
+            .where(playback_sessions.c.state == SessionState.ACTIVE.value, playback_sessions.c.heartbeat_at < since)
             .order_by(playback_sessions.c.heartbeat_at)
             .limit(limit)
             .with_for_update(skip_locked=True)

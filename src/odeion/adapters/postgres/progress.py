@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Row, and_, case, delete, func, literal, null, or_, select, union_all
+from sqlalchemy import Column, Row, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -84,9 +84,7 @@ class PostgresProgress:
 
     async def delete(self, user_id: UserId, media: MediaRef) -> bool:
         result = await self._connection.execute(
-            delete(watch_progress).where(
-                watch_progress.c.user_id == user_id, _content_column(media.type) == media.id
-            )
+            delete(watch_progress).where(watch_progress.c.user_id == user_id, _content_column(media.type) == media.id)
         )
         return result.rowcount > 0
 

@@ -20,6 +20,7 @@ from odeion.domain.shared.ids import TaskId
 _CHANNEL = "odeion:events"
 TASK_QUEUE = "odeion:tasks"
 RUN_TASK = "run_task"
+SWEEP = "sweep"
 
 # A client that reads this many messages too slowly loses the oldest: events say that something changed, not what is.
 _BACKLOG = 256
@@ -88,7 +89,7 @@ class ArqTaskWaker:
         """A consumer of the outbox: a queued task wakes a worker."""
         if message.name == "task.queued":
             with suppress(RedisError, OSError):
-                await self._arq.enqueue_job("sweep", _queue_name=TASK_QUEUE)
+                await self._arq.enqueue_job(SWEEP, _queue_name=TASK_QUEUE)
 
 
 class RedisLoginThrottle:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import subprocess
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from odeion import __version__
 from odeion.application.system.facts import LicenseList, LicenseView, VersionView
@@ -47,7 +49,7 @@ class InstalledDistributions:
 
 
 def _license(distribution: metadata.Distribution) -> LicenseView | None:
-    fields = distribution.metadata
+    fields = cast(Message, distribution.metadata)
     name = fields.get("Name")
     if not name or name == "odeion":
         return None

@@ -16,11 +16,13 @@ from odeion.application.identity.sign_in import Caller, SignedIn, open_session
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
+from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity import Role, User, check_password_rules
 from odeion.domain.shared.errors import Conflict, Forbidden
 
 _CODE_SETTING = "setup_code_sha256"
 _THROTTLE_NAME = "first-run"
+_OPERATOR = Caller(user_agent="command line", address="local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,22 @@ class FirstRun:
             await tx.commit()
             return True
 
+    async def make_administrator(self, username: str, password: str) -> Viewer:
+        """Make the first administrator without a code: for whoever starts the server, and needs none. Raises Conflict,
+        Invalid."""
+        signed_in = await self._make_first(username, password, _OPERATOR)
+        claims = self._tokens.read(signed_in.token, at=self._clock.now())
+        return Viewer(claims.user_id, Role.ADMIN, claims.session_id)
+
     async def complete(self, *, code: str, username: str, password: str, caller: Caller) -> SignedIn:
         """Make the first administrator and sign them in. Raises Forbidden for a wrong code, Conflict when the
         set-up is done already, Invalid, TooManyRequests."""
-        check_password_rules(password)
         await self._throttle.admit(_THROTTLE_NAME, caller.address)
         await self._check_code(code, caller)
+        return await self._make_first(username, password, caller)
+
+    async def _make_first(self, username: str, password: str, caller: Caller) -> SignedIn:
+        check_password_rules(password)
         password_hash = await self._passwords.hash(password)
         now = self._clock.now()
         user = User.create(username=username, password_hash=password_hash, role=Role.ADMIN, at=now)

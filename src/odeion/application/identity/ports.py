@@ -36,6 +36,9 @@ class LoginSessionRepository(Protocol):
     async def save(self, session: LoginSession) -> LoginSessionId:
         """Insert or update. Raises StaleVersion."""
 
+    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+        """End all of a user's sessions."""
+
 
 class IdentityTx(Transaction, Protocol):
     @property

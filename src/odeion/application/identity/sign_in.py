@@ -18,8 +18,8 @@ from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import LoginSession, User
-from odeion.domain.shared.errors import Unauthorized
+from odeion.domain.identity import LoginSession, User, check_password_rules
+from odeion.domain.shared.errors import NotFound, Unauthorized
 
 TOKEN_LIFETIME = timedelta(minutes=15)
 
@@ -143,6 +143,19 @@ class SignIn:
         if viewer is None:
             raise Unauthorized("this session has ended; sign in again")
         return viewer
+
+    async def reset_password(self, username: str, password: str) -> None:
+        """Set somebody's password and end their sessions; for the command line. Raises NotFound, Invalid."""
+        check_password_rules(password)
+        password_hash = await self._passwords.hash(password)
+        async with self._uow() as tx:
+            user = await tx.users.find_by_username(username)
+            if user is None or user.id is None:
+                raise NotFound("there is no such user")
+            user.change_password(password_hash)
+            await tx.users.save(user)
+            await tx.login_sessions.revoke_all(user.id, at=self._clock.now())
+            await tx.commit()
 
     async def recheck(self, viewer: Viewer) -> Viewer:
         """The viewer as they are now, for connections that outlive their token. Raises Unauthorized."""

@@ -65,9 +65,7 @@ class MediaProbe(Protocol):
 
 
 class ProbeSession(Protocol):
-    def probe_all(
-        self, paths: Iterable[str]
-    ) -> AsyncIterator[tuple[str, TechnicalInfo | ProbeRefusal]]:
+    def probe_all(self, paths: Iterable[str]) -> AsyncIterator[tuple[str, TechnicalInfo | ProbeRefusal]]:
         """Probe absolute paths on all workers at once; results come as they are ready, in any order."""
 
 

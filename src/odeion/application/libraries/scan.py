@@ -239,9 +239,7 @@ class LibraryScanner:
                     await tx.catalog.place_files(library.id, placed)
                 await tx.commit()
 
-    async def _probe_files(
-        self, library: Library, plan: _RootPlan, counts: ScanCounts, progress: TaskProgress
-    ) -> bool:
+    async def _probe_files(self, library: Library, plan: _RootPlan, counts: ScanCounts, progress: TaskProgress) -> bool:
         """Probe what is new or changed, write it in batches. Answers whether every file was at rest."""
         if not plan.to_probe:
             return True
@@ -329,9 +327,7 @@ class LibraryScanner:
     async def _note_available(self, root: LibraryRoot, listing: TreeListing, digest: bytes | None) -> None:
         assert root.id is not None
         async with self._uow() as tx:
-            await tx.libraries.note_root(
-                root.id, device=listing.device, tree_digest=digest, unavailable_reason=None
-            )
+            await tx.libraries.note_root(root.id, device=listing.device, tree_digest=digest, unavailable_reason=None)
             await tx.commit()
 
     async def _note_unavailable(self, root: LibraryRoot, reason: str) -> None:
@@ -343,7 +339,9 @@ class LibraryScanner:
 
 def _digest(listing: TreeListing, library: Library) -> bytes:
     """Stands for every name and stamp below a root, and for the rules it was scanned by."""
-    digest = hashlib.blake2b(repr((library.kind, library.options, listing.unreadable)).encode("utf-8", "surrogateescape"))
+    digest = hashlib.blake2b(
+        repr((library.kind, library.options, listing.unreadable)).encode("utf-8", "surrogateescape")
+    )
     digest.update(
         "\0".join(
             f"{file.relative_path}\0{file.stamp.size_bytes}\0{file.stamp.mtime_ns}\0{file.stamp.inode}"

@@ -20,9 +20,7 @@ class OdeionError(Exception):
 
     code: ClassVar[str] = "internal_error"
 
-    def __init__(
-        self, message: str, *, fields: Sequence[FieldError] = (), retry_after_s: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, fields: Sequence[FieldError] = (), retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.fields = tuple(fields)

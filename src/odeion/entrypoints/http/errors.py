@@ -48,9 +48,7 @@ def envelope(
     body: dict[str, Any] = {"code": code, "message": message}
     if fields:
         body["fields"] = [{"field": field.field, "message": field.message} for field in fields]
-    response = Response(
-        dumps({"error": body}), status=status or STATUS_BY_CODE[code], content_type="application/json"
-    )
+    response = Response(dumps({"error": body}), status=status or STATUS_BY_CODE[code], content_type="application/json")
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, retry_after_s))
     if code == "unauthorized":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from quart import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.http import http_date, is_resource_modified, parse_range_header, quote_etag, unquote_etag
+from werkzeug.http import http_date, parse_range_header, quote_etag, unquote_etag
 
 from odeion.application.playback.streams import OpenFile
 
@@ -23,8 +23,7 @@ def ranged_response(file: OpenFile, read: Callable[[int, int], AsyncIterator[byt
         "Cache-Control": "private, no-cache",
         "Content-Type": file.media_type,
     }
-    if_none_match = request.headers.get("If-None-Match")
-    if if_none_match and not is_resource_modified(http_if_none_match=if_none_match, etag=quote_etag(file.etag)):
+    if request.if_none_match.contains_weak(file.etag):
         return Response(b"", status=304, headers=headers)
 
     wanted = parse_range_header(request.headers.get("Range")) if _range_applies(file) else None

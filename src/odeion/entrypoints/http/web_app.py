@@ -27,9 +27,7 @@ class _File:
 
 def install_web_app(app: Quart, root: Path) -> None:
     """Serve the build in `root`. It is small, so it is read once; names are looked up, never made into paths."""
-    files = {
-        path.relative_to(root).as_posix(): _read(path) for path in sorted(root.rglob("*")) if path.is_file()
-    }
+    files = {path.relative_to(root).as_posix(): _read(path) for path in sorted(root.rglob("*")) if path.is_file()}
     page = files["index.html"]
     policy = _policy(page.content)
 

@@ -210,8 +210,8 @@ class PathSettingsRequest(Request):
 async def update_path_settings(viewer: Viewer, body: PathSettingsRequest) -> MediaPaths:
     """Update media path settings
 
-    Updates library roots and cache directories. Paths must exist and be readable or writable by the server process. Adding
-    a new library root does not trigger an automatic scan. Requires the administrator role."""
+    Updates library roots and cache directories. Paths must exist and be readable or writable by the server
+    process. Adding a new library root does not trigger an automatic scan. Requires the administrator role."""
     changed = [ChangedRoots(library_id=r.library_id, paths=r.paths) for r in body.libraries or ()]
     return await use_cases().path_settings.update(
         viewer,

@@ -133,8 +133,8 @@ class StartSessionRequest(Request):
 async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> PlaybackSessionView:
     """Create an explicit playback session
 
-    Opens a playback session, decides by the posted capabilities between direct play, remux and transcode, and returns the
-    URL to play with the reasons. The viewer's former session of the same media on this device ends."""
+    Opens a playback session, decides by the posted capabilities between direct play, remux and transcode, and returns
+    the URL to play with the reasons. The viewer's former session of the same media on this device ends."""
     media = MediaRef(body.media_type, body.media_id)
     start_ms = body.start_position_ms
     if start_ms is None:
@@ -199,11 +199,16 @@ class HeartbeatRequest(Request):
     status=204,
     errors=(NotFound, Gone),
 )
-async def send_heartbeat(viewer: Viewer, type: PlayableType, id: Id, body: HeartbeatRequest = HeartbeatRequest()) -> None:  # noqa: B008
+async def send_heartbeat(
+    viewer: Viewer,
+    type: PlayableType,
+    id: Id,
+    body: HeartbeatRequest = HeartbeatRequest(),  # noqa: B008
+) -> None:
     """Playback session heartbeat
 
-    Keeps the caller's active playback session for this media alive. Call it about every 30 s, playing or paused. Returns
-    410 once the session has been ended; then start a new one."""
+    Keeps the caller's active playback session for this media alive. Call it about every 30 s, playing or paused.
+    Returns 410 once the session has been ended; then start a new one."""
     await use_cases().playback_sessions.heartbeat(viewer, MediaRef(type, id), position_ms=body.position_ms)
 
 
@@ -334,5 +339,3 @@ def _text(content: str, content_type: str, cache_control: str) -> Response:
     response = Response(content, content_type=content_type)
     response.headers["Cache-Control"] = cache_control
     return response
-
-

@@ -26,7 +26,8 @@ async def list_progress(viewer: Viewer, query: ProgressQuery) -> Page[ProgressEn
     """List progress
 
     Returns watch progress for the authenticated user. Pass `view=resume` for the curated continue-watching feed (with
-    next-episode resolution for series; pagination ignored); default `view=all` returns the paginated full watch history."""
+    next-episode resolution for series; pagination ignored); default `view=all` returns the paginated full watch
+    history."""
     if query.view is ProgressView.RESUME:
         return await use_cases().progress_queries.list_resume(viewer)
     return await use_cases().progress_queries.list_history(viewer, query.page_request())

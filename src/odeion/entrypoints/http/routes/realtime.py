@@ -65,9 +65,7 @@ async def _server_sent(viewer: Viewer) -> AsyncIterator[bytes]:
                 yield b"event: %s\ndata: %s\n\n" % (message.name.encode(), dumps(_payload(message)))
 
 
-async def _messages(
-    queue: asyncio.Queue[RealtimeMessage], viewer: Viewer
-) -> AsyncIterator[RealtimeMessage | None]:
+async def _messages(queue: asyncio.Queue[RealtimeMessage], viewer: Viewer) -> AsyncIterator[RealtimeMessage | None]:
     """What this viewer may hear, None when nothing came for a while; ends with the viewer's session."""
     loop = asyncio.get_running_loop()
     recheck_at = loop.time() + _RECHECK_S
@@ -157,5 +155,3 @@ def _frame(raw: str | bytes) -> dict[str, Any]:
 
 def _payload(message: RealtimeMessage) -> dict[str, Any]:
     return {"name": message.name, "at": message.at, "data": message.data}
-
-

@@ -1,0 +1,5 @@
+"""`python -m odeion`."""
+
+from odeion.entrypoints.cli import main
+
+main()
