@@ -124,7 +124,8 @@ const CONTAINERS: Record<string, string> = {
 
 export function container(name: string | null | undefined): string {
 	if (!name) return '';
-	return CONTAINERS[name.split(',')[0] ?? ''] ?? name.toUpperCase();
+	const names = name.split(',');
+	return CONTAINERS[names.find((one) => one === 'mp4') ?? names[0] ?? ''] ?? name.toUpperCase();
 }
 
 export function language(tag: string | null | undefined): string {

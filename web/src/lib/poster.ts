@@ -73,24 +73,31 @@ function pick<T>(items: readonly T[], random: number): T {
 	return items[Math.min(items.length - 1, Math.floor(random * items.length))] as T;
 }
 
-export function design(title: string, year?: number | null): PosterDesign {
-	const next = generator(hash(`${title.toLowerCase()}|${year ?? ''}`));
+/** `variant` changes the drawing but neither its colours nor its kind: the episodes of a series stay a family. */
+export function design(title: string, variant?: string): PosterDesign {
+	const next = generator(hash(title.toLowerCase()));
 	const palette = pick(PALETTES, next());
 	const motif = pick(MOTIFS, next());
 	const longest = longestWord(title);
 	const settings: Setting[] = longest <= 9 && title.length <= 18 ? [...SETTINGS] : ['serif', 'narrow', 'heavy'];
-	return { palette, motif, setting: pick(settings, next()), top: next() > 0.62, dice: Array.from({ length: 12 }, next) };
+	const setting = pick(settings, next());
+	const top = next() > 0.62;
+	const throws = variant === undefined ? next : generator(hash(`${title.toLowerCase()}|${variant}`));
+	return { palette, motif, setting, top, dice: Array.from({ length: 12 }, throws) };
 }
 
-const WIDTH: Record<Setting, number> = { serif: 0.55, narrow: 0.47, heavy: 0.61, spaced: 0.86 };
-const LARGEST: Record<Setting, number> = { serif: 19, narrow: 21, heavy: 17.5, spaced: 11 };
-const MEASURE = 84;
+const WIDTH: Record<Setting, number> = { serif: 0.55, narrow: 0.53, heavy: 0.61, spaced: 0.93 };
+const LARGEST: Record<Setting, number> = { serif: 19, narrow: 20, heavy: 17.5, spaced: 11 };
+const MEASURE = 83;
+const MAX_LINES = 5;
 
-/** Ideographs and full-width signs take a whole em. */
+/** Ideographs and full-width signs take a whole em; an M is wider than an i. */
 function widthOf(text: string, setting: Setting): number {
+	const capitals = setting === 'narrow' || setting === 'spaced';
 	let width = 0;
-	for (const sign of text) {
-		width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(sign) ? 1.02 : WIDTH[setting];
+	for (const sign of capitals ? text.toUpperCase() : text) {
+		if (/[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(sign)) width += 1.02;
+		else width += WIDTH[setting] * (/[MWmw@%]/.test(sign) ? 1.4 : /[A-Z]/.test(sign) && !capitals ? 1.22 : /[ijlI.,:;'!|]/.test(sign) ? 0.58 : 1);
 	}
 	return width;
 }
@@ -100,12 +107,13 @@ function longestWord(title: string): number {
 }
 
 /** The size of the title in hundredths of the poster's width, so that every word fits and at most five lines stand. */
-export function titleSize(title: string, setting: Setting, largest = LARGEST[setting], maxLines = 5): number {
+export function titleSize(title: string, setting: Setting): { size: number; lines: number } {
 	const words = title.split(/\s+/).filter(Boolean);
-	const widest = Math.max(1, ...words.map((word) => Math.min(14, widthOf(word, setting))));
-	let size = Math.min(largest, MEASURE / widest);
-	while (size > 6.5 && lines(words, setting, size) > maxLines) size -= 0.5;
-	return Math.round(Math.max(6.5, size) * 10) / 10;
+	const widest = Math.max(1, ...words.map((word) => Math.min(13, widthOf(word, setting))));
+	let size = Math.min(LARGEST[setting], MEASURE / widest);
+	while (size > 6.5 && lines(words, setting, size) > MAX_LINES) size -= 0.5;
+	size = Math.round(Math.max(6.5, size) * 10) / 10;
+	return { size, lines: lines(words, setting, size) };
 }
 
 function lines(words: string[], setting: Setting, size: number): number {

@@ -18,7 +18,7 @@ export function followArrows(): () => void {
 		if (!active || active === document.body || !scope.contains(active)) {
 			// With nothing focused, up and down scroll the page as ever, but for a remote control.
 			if ((direction === 'up' || direction === 'down') && !isTelevision()) return;
-			const first = scope.querySelector<HTMLElement>('main [data-nav-first], main a[href], main button');
+			const first = firstOf(scope);
 			if (first) {
 				event.preventDefault();
 				focus(first);
@@ -29,6 +29,15 @@ export function followArrows(): () => void {
 	};
 	document.addEventListener('keydown', onkeydown);
 	return () => document.removeEventListener('keydown', onkeydown);
+}
+
+/** Where a remote control begins on a page: its main button, else the first title in a grid. */
+export function firstOf(scope: HTMLElement): HTMLElement | null {
+	for (const selector of ['main [data-nav-first]', 'main li a[href]', 'main a[href]', 'main button', 'a[href], button']) {
+		const found = scope.querySelector<HTMLElement>(selector);
+		if (found) return found;
+	}
+	return null;
 }
 
 /** Focuses what is next in a direction within `scope`; false where there is nothing. */
