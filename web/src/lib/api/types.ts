@@ -2,11 +2,11 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
-export type User = Schemas['User'];
+export type User = Schemas['UserView'];
 export type SignedIn = Schemas['SignedIn'];
-export type Library = Schemas['Library'];
+export type Library = Schemas['LibraryView'];
 export type ScanStatus = Schemas['ScanStatus'];
-export type Directory = Schemas['Directory'];
+export type Directory = Schemas['FolderListing'];
 export type MovieSummary = Schemas['MovieSummary'];
 export type Movie = Schemas['Movie'];
 export type SeriesSummary = Schemas['SeriesSummary'];
@@ -16,16 +16,16 @@ export type EpisodeSummary = Schemas['EpisodeSummary'];
 export type Episode = Schemas['Episode'];
 export type MediaFile = Schemas['MediaFileView'];
 export type ViewerProgress = Schemas['ViewerProgress'];
-export type ProgressItem = Schemas['ProgressItem'];
+export type ProgressItem = Schemas['ProgressEntry'];
 export type PlaybackSession = Schemas['PlaybackSessionView'];
 export type AudioChoice = Schemas['AudioChoice'];
 export type SubtitleChoice = Schemas['SubtitleChoice'];
 export type StreamDecision = Schemas['StreamDecision'];
-export type Capabilities = Schemas['Capabilities'];
-export type StartPlayback = Schemas['StartPlayback'];
+export type Capabilities = Schemas['CapabilitiesBody'] & Required<Pick<Schemas['CapabilitiesBody'], 'containers' | 'video_codecs' | 'audio_codecs'>>;
+export type StartPlayback = Schemas['StartSessionRequest'];
 export type MediaType = 'movie' | 'episode';
 export type Profile = NonNullable<StartPlayback['profile']>;
-export type LibraryKind = Library['kind'];
+export type LibraryKind = Schemas['LibraryKind'];
 
 export interface Paged<T> {
 	items: T[];
