@@ -161,10 +161,11 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(GuessitNameParser),
         clock,
     )
+    task_board = providers.Singleton(PostgresTaskBoard, engine)
     tasks = providers.Singleton(
         TaskRunner,
         uow,
-        providers.Singleton(PostgresTaskBoard, engine),
+        task_board,
         waker,
         providers.Dict({TaskType.SCAN_LIBRARY: scanner}),
         providers.Callable(lambda bus: _progress_broadcast(bus), bus),
@@ -176,6 +177,7 @@ class Container(containers.DeclarativeContainer):
         OutboxRelay,
         providers.Singleton(PostgresOutbox, engine),
         providers.List(bus.provided.publish_event, waker.provided.wake_for_event),
+        clock,
     )
     worker_use_cases = providers.Singleton(
         WorkerUseCases, tasks=tasks, relay=relay, playback_sessions=playback_sessions

@@ -57,7 +57,7 @@ def configure_logging(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # Chatty at their usual level, and with URLs in what they say.
-    for name in ("hypercorn.access", "httpx", "httpcore", "arq.jobs"):
+    for name in ("hypercorn.access", "httpx", "httpcore", "arq"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in ("rebulk", "guessit", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

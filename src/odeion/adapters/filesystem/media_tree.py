@@ -137,7 +137,6 @@ import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import selectors  # noqa: E402
 import subprocess  # noqa: E402
-from collections import deque  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
 from operator import attrgetter  # noqa: E402
 
@@ -149,6 +148,8 @@ _FOLDERS_WITHOUT_HELP = 200
 _HELPERS = 2
 _BATCH = 32
 _BATCHES_AHEAD = 2
+_USUAL_COLLECTIONS = gc.get_threshold()
+_RARE_COLLECTIONS = 1_000_000
 
 
 class LocalMediaTree:
@@ -214,28 +215,34 @@ class _Walk:
             self._add(reader.read_strictly(""))
         except (OSError, ValueError) as error:
             raise _unavailable(self._root, error) from error
-        for _ in range(_FOLDERS_WITHOUT_HELP):
+        # Nothing here becomes garbage, but the collector would go over the growing listing again and again.
+        gc.set_threshold(_RARE_COLLECTIONS)
+        try:
+            for _ in range(_FOLDERS_WITHOUT_HELP):
+                if self._pending:
+                    self._add(reader.read(self._pending.pop()))
             if self._pending:
-                self._add(reader.read(self._pending.pop()))
-        if self._pending:
-            self._run_with_helpers(reader)
+                self._read_with_helpers()
+        finally:
+            gc.set_threshold(*_USUAL_COLLECTIONS)
         self._videos.sort(key=attrgetter("relative_path"))
         return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
 
-    def _run_with_helpers(self, reader: FolderReader) -> None:
-        helpers = [_Helper(self._reader_arguments) for _ in range(_HELPERS)]
-        with contextlib.ExitStack() as cleanup, selectors.DefaultSelector() as readable:
+    def _read_with_helpers(self) -> None:
+        """Read what is pending, and what turns up below it."""
+        with contextlib.ExitStack() as cleanup, selectors.DefaultSelector() as answers:
+            helpers = [_Helper(self._reader_arguments) for _ in range(_HELPERS)]
             for helper in helpers:
                 cleanup.callback(helper.end)
-                readable.register(helper.answers, selectors.EVENT_READ, helper)
-            while (self._pending or any(helper.batches for helper in helpers)) and not self._stopped:
+                answers.register(helper.answers, selectors.EVENT_READ, helper)
+            while not self._stopped:
                 for helper in helpers:
-                    while self._pending and len(helper.batches) < _BATCHES_AHEAD:
+                    while self._pending and helper.batches_owed < _BATCHES_AHEAD:
                         helper.send(self._take_batch())
-                for key, _ in readable.select():
-                    helper = key.data
-                    batch, contents = helper.receive()
-                    for content in contents or map(reader.read, batch):
+                if not any(helper.batches_owed for helper in helpers):
+                    return
+                for key, _ in answers.select():
+                    for content in key.data.receive():
                         self._add(content)
 
     def _take_batch(self) -> list[str]:
@@ -254,7 +261,7 @@ class _Walk:
 
 
 class _Helper:
-    """A process that reads folders; the batches it was given and has not answered, oldest first."""
+    """A process that reads folders. Raises RootUnavailable should it end: the tree is then not known."""
 
     def __init__(self, reader_arguments: tuple[object, ...]) -> None:
         # Isolated (-I) and without site-packages (-S): it needs the standard library only.
@@ -262,17 +269,30 @@ class _Helper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
         self._requests = cast(BinaryIO, self._process.stdin)
         self.answers = cast(BinaryIO, self._process.stdout)
-        self.batches: deque[list[str]] = deque()
+        self.batches_owed = 0
         _send(self._requests, reader_arguments)
 
-    def send(self, batch: list[str]) -> None:
-        self.batches.append(batch)
-        _send(self._requests, batch)
+    def send(self, folders: list[str]) -> None:
+        """Give it folders to read."""
+        try:
+            _send(self._requests, folders)
+        except OSError as error:
+            raise RootUnavailable("the process that reads folders has ended") from error
+        self.batches_owed += 1
 
-    def receive(self) -> tuple[list[str], list[FolderContent]]:
-        """The oldest batch and what its folders hold."""
-        return self.batches.popleft(), _receive(self.answers)
+    def receive(self) -> list[FolderContent]:
+        """What the folders hold that were sent first of those not yet received; waits."""
+        try:
+            contents: list[FolderContent] = _receive(self.answers)
+        except (EOFError, ValueError) as error:
+            raise RootUnavailable("the process that reads folders has ended") from error
+        self.batches_owed -= 1
+        return contents
 
     def end(self) -> None:
+        """End the process, whatever it does."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._requests, self.answers):
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from odeion.adapters.postgres.database import translated_errors
@@ -14,12 +14,9 @@ from odeion.adapters.postgres.tables.work import outbox
 from odeion.application.shared.outbox import OutboxMessage
 from odeion.domain.shared.events import Event
 
-# Listeners wake on this channel; a lost notification costs one polling interval, nothing more.
-CHANNEL = "odeion_outbox"
-
 
 async def write(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Put events into the outbox in the current transaction; listeners are woken by its commit."""
+    """Put events into the outbox in the current transaction."""
     await connection.execute(
         insert(outbox),
         [
@@ -33,7 +30,6 @@ async def write(connection: AsyncConnection, events: Sequence[Event]) -> None:
             for event in events
         ],
     )
-    await connection.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 class PostgresOutbox:

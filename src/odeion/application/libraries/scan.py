@@ -96,16 +96,17 @@ class LibraryScanner:
         refused: list[str] = []
         for root in library.roots:
             try:
-                plan = await self._plan(library, root, accept_loss=bool(payload.get("accept_loss")))
+                listing = await self._tree.list(root.path, ignore_patterns=library.options.ignore_patterns)
+                plan = await self._plan(library, root, listing, accept_loss=bool(payload.get("accept_loss")))
             except RootUnavailable as error:
                 refused.append(f"{root.path}: {error.message}")
                 await self._note_unavailable(root, error.message)
-            else:
-                if plan is not None:
-                    plans.append(plan)
-                    counts.files_found += len(plan.listing.videos)
-                    counts.files_new += len(plan.to_probe)
-                    counts.files_missing += len(plan.missing)
+                continue
+            counts.files_found += len(listing.videos)
+            if plan is not None:
+                plans.append(plan)
+                counts.files_new += len(plan.to_probe)
+                counts.files_missing += len(plan.missing)
 
         counts.phase = "probing"
         for plan in plans:
@@ -129,10 +130,11 @@ class LibraryScanner:
             await tx.commit()
         return asdict(counts)
 
-    async def _plan(self, library: Library, root: LibraryRoot, *, accept_loss: bool) -> _RootPlan | None:
-        """Walk a root and compare; None when the tree is as the last complete scan left it."""
+    async def _plan(
+        self, library: Library, root: LibraryRoot, listing: TreeListing, *, accept_loss: bool
+    ) -> _RootPlan | None:
+        """Compare a root with what is known; None when the tree is as the last complete scan left it."""
         assert root.id is not None
-        listing = await self._tree.list(root.path, ignore_patterns=library.options.ignore_patterns)
         digest = await asyncio.to_thread(_digest, listing, library)
         async with self._uow() as tx:
             unchanged = await tx.libraries.tree_digest(root.id) == digest

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
+
+from odeion.application.shared.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,23 @@ class OutboxStore(Protocol):
     async def purge(self, *, before: datetime) -> int: ...
 
 
+# Handed-on events are kept this long, for looking at what happened.
+_KEPT = timedelta(days=7)
+
+
 class OutboxRelay:
     """Gives each committed event to every consumer, in order."""
 
-    def __init__(self, store: OutboxStore, consumers: Sequence[Callable[[OutboxMessage], Awaitable[None]]]) -> None:
+    def __init__(
+        self, store: OutboxStore, consumers: Sequence[Callable[[OutboxMessage], Awaitable[None]]], clock: Clock
+    ) -> None:
         self._store = store
         self._consumers = tuple(consumers)
+        self._clock = clock
+
+    async def purge(self) -> int:
+        """Drop what was handed on long ago; answers how many."""
+        return await self._store.purge(before=self._clock.now() - _KEPT)
 
     async def drain(self) -> int:
         """Relay until nothing waits; answers how many messages went out."""

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 _RELAY_INTERVAL_S = 0.25
 _SWEEP_INTERVAL_S = 5.0
 _REAP_INTERVAL_S = 15.0
+_PURGE_INTERVAL_S = 3600.0
 # arq only wakes; how long a task may take is the lease's matter.
 _JOB_TIMEOUT_S = 7 * 24 * 3600
 _MAX_JOBS = 4
@@ -62,6 +63,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(_every(_RELAY_INTERVAL_S, "relay", use_cases.relay.drain)),
             asyncio.create_task(_every(_SWEEP_INTERVAL_S, "sweep", use_cases.tasks.sweep)),
             asyncio.create_task(_every(_REAP_INTERVAL_S, "reaper", use_cases.playback_sessions.reap)),
+            asyncio.create_task(_every(_PURGE_INTERVAL_S, "purge", use_cases.relay.purge)),
             asyncio.create_task(_serve_queue(container, use_cases)),
         ]
         await stopping.wait()

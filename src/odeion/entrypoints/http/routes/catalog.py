@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from odeion.application.catalog.queries import (
     CatalogFilter,
@@ -76,17 +76,24 @@ async def get_movie(viewer: Viewer, id: Id) -> Movie:
 
 
 class MetadataRequest(Request):
-    """Only what is given is changed; null clears a field. What is written here is kept from later scans."""
+    """Only what is given is changed; null clears a field that may be empty. What is written here is kept from later scans."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Stalker", "year": 1979}]})
 
-    title: Text = Field(default="", validate_default=False)
+    title: Text | None = None
     original_title: Text | None = None
-    sort_title: Text = Field(default="", validate_default=False)
+    sort_title: Text | None = None
     year: Year | None = None
     overview: LongText | None = None
     content_rating: Annotated[str, StringConstraints(max_length=20)] | None = None
-    genres: list[Text] = Field(default=[], max_length=50)
+    genres: Annotated[list[Text], Field(max_length=50)] | None = None
+
+    @field_validator("title", "sort_title", "genres")
+    @classmethod
+    def _not_cleared(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("this cannot be null; leave it out to keep it")
+        return value
 
     def changes(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.model_fields_set}
