@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from odeion.domain.shared.errors import Conflict
 from odeion.domain.shared.events import RecordsEvents
@@ -113,9 +114,10 @@ class TechnicalInfo:
     chapters: tuple[Chapter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """What tells that a file is still the same without opening it: size in bytes, mtime in ns, inode number."""
+class FileStamp(NamedTuple):
+    """What tells that a file is still the same without opening it: size in bytes, mtime in ns, inode number.
+
+    A tuple, since a scan makes and compares one for every file there is."""
 
     size_bytes: int
     mtime_ns: int

@@ -90,7 +90,7 @@ async def test_every_route_is_declared_with_access(harness: Harness) -> None:
         for endpoint in area.endpoints
         if isinstance(endpoint.access, Access)
     }
-    beside = {("GET", "/openapi.json"), ("GET", "/api/ws")}
+    beside = {("GET", "/openapi.json"), ("GET", "/api/ws"), ("OPTIONS", "/api/ws")}
     routed = {
         (method, "/".join(_segment(part) for part in rule.rule.split("/")))
         for rule in harness.app.url_map.iter_rules()
@@ -134,8 +134,7 @@ def _loose(schema: Any, where: str) -> Iterator[str]:
         yield from _loose(choice, where)
     kind = schema.get("type")
     if kind == "string" and not ({"maxLength", "enum", "const", "format"} & set(schema)):
-        if not any(mark in schema.get("pattern", "") for mark in ("}$", "+)$")) or "{1," not in schema["pattern"]:
-            yield where
+        yield where
     if kind == "array":
         if "maxItems" not in schema:
             yield f"{where}[]"

@@ -20,10 +20,9 @@ import sys
 from stat import S_ISLNK, S_ISREG
 from typing import Any, BinaryIO, cast
 
-# A video as values that `marshal` can carry: path, size in bytes, mtime in ns, inode.
-VideoRow = tuple[str, int, int, int]
-# What one folder holds: subfolders, videos, subtitles, and what could not be read. Paths are relative to the root.
-FolderContent = tuple[list[str], list[VideoRow], list[str], list[str]]
+# What one folder holds, in values that `marshal` can carry: subfolders, videos and their stamps (size in bytes, mtime
+# in ns, inode) in two lists side by side, subtitles, and what could not be read. Paths are relative to the root.
+FolderContent = tuple[list[str], list[str], list[tuple[int, int, int]], list[str], list[str]]
 
 _SKIPPED_FOLDERS = frozenset(("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"))
 _SKIP_MARKERS = frozenset((".ignore", ".nomedia"))
@@ -47,12 +46,13 @@ class FolderReader:
         try:
             return self.read_strictly(folder)
         except OSError as error:
-            return [], [], [], [] if error.errno in _GONE else [folder]
+            return [], [], [], [], [] if error.errno in _GONE else [folder]
 
     def read_strictly(self, folder: str) -> FolderContent:
         """What `folder` ("" is the root) holds. Raises OSError."""
         subfolders: list[str] = []
-        videos: list[VideoRow] = []
+        videos: list[str] = []
+        stamps: list[tuple[int, int, int]] = []
         subtitles: list[str] = []
         unreadable: list[str] = []
         is_ignored = self._is_ignored
@@ -65,7 +65,7 @@ class FolderReader:
                     name = entry.name
                     if name[0] == ".":
                         if name in _SKIP_MARKERS:
-                            return [], [], [], []
+                            return [], [], [], [], []
                         continue
                     path = prefix + name
                     if entry.is_dir(follow_symlinks=False):
@@ -92,12 +92,13 @@ class FolderReader:
                     if not S_ISREG(status.st_mode):
                         continue
                     if is_video:
-                        videos.append((path, status.st_size, status.st_mtime_ns, status.st_ino))
+                        videos.append(path)
+                        stamps.append((status.st_size, status.st_mtime_ns, status.st_ino))
                     else:
                         subtitles.append(path)
         finally:
             os.close(handle)
-        return subfolders, videos, subtitles, unreadable
+        return subfolders, videos, stamps, subtitles, unreadable
 
 
 def is_beneath(real_root: str, real_path: str) -> bool:
@@ -137,17 +138,21 @@ import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import selectors  # noqa: E402
 import subprocess  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
+from collections.abc import Callable, Iterable  # noqa: E402
+from functools import partial  # noqa: E402
 from operator import attrgetter  # noqa: E402
 
 from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeListing  # noqa: E402
 from odeion.domain.media_file import SUBTITLE_EXTENSIONS, VIDEO_EXTENSIONS, FileStamp  # noqa: E402
 
 # A small library is read before a helper would have started.
-_FOLDERS_WITHOUT_HELP = 200
-_HELPERS = 2
-_BATCH = 32
+_FOLDERS_WITHOUT_HELP = 20
+_HELPERS = 1
+_BATCH = 8
 _BATCHES_AHEAD = 2
+# The constructors without their Python part, as there is one call of each for every file.
+_file_stamp = cast(Callable[[tuple[int, int, int]], FileStamp], partial(tuple.__new__, FileStamp))
+_found_file = cast(Callable[[tuple[str, FileStamp]], FoundFile], partial(tuple.__new__, FoundFile))
 _USUAL_COLLECTIONS = gc.get_threshold()
 _RARE_COLLECTIONS = 1_000_000
 
@@ -222,14 +227,14 @@ class _Walk:
                 if self._pending:
                     self._add(reader.read(self._pending.pop()))
             if self._pending:
-                self._read_with_helpers()
+                self._read_with_helpers(reader)
         finally:
             gc.set_threshold(*_USUAL_COLLECTIONS)
         self._videos.sort(key=attrgetter("relative_path"))
         return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
 
-    def _read_with_helpers(self) -> None:
-        """Read what is pending, and what turns up below it."""
+    def _read_with_helpers(self, reader: FolderReader) -> None:
+        """Read what is pending, and what turns up below it; while no helper has an answer, read a folder here."""
         with contextlib.ExitStack() as cleanup, selectors.DefaultSelector() as answers:
             helpers = [_Helper(self._reader_arguments) for _ in range(_HELPERS)]
             for helper in helpers:
@@ -241,9 +246,12 @@ class _Walk:
                         helper.send(self._take_batch())
                 if not any(helper.batches_owed for helper in helpers):
                     return
-                for key, _ in answers.select():
+                answered = answers.select(timeout=0 if self._pending else None)
+                for key, _ in answered:
                     for content in key.data.receive():
                         self._add(content)
+                if not answered and self._pending:
+                    self._add(reader.read(self._pending.pop()))
 
     def _take_batch(self) -> list[str]:
         """Some folders whose paths together fit into an empty pipe, so that sending them never blocks."""
@@ -253,9 +261,9 @@ class _Walk:
         return batch
 
     def _add(self, content: FolderContent) -> None:
-        subfolders, videos, subtitles, unreadable = content
+        subfolders, videos, stamps, subtitles, unreadable = content
         self._pending += subfolders
-        self._videos += [FoundFile(path, FileStamp(size, mtime, inode)) for path, size, mtime, inode in videos]
+        self._videos += map(_found_file, zip(videos, map(_file_stamp, stamps), strict=True))
         self._subtitles += subtitles
         self._unreadable += unreadable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from odeion.domain.library import LibraryKind
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
@@ -17,8 +17,7 @@ class RootUnavailable(Unavailable):
     """The root is gone, unreadable, or on another device than before: nothing may be concluded from its emptiness."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A media file on disk. `relative_path` uses `/`; names that are no UTF-8 are kept by surrogateescape."""
 
     relative_path: str
@@ -28,7 +27,7 @@ class FoundFile:
 @dataclass(frozen=True, slots=True)
 class TreeListing:
     """One walk of one root: its media files and sidecar subtitles in path order, the device it lies on, and the
-    folders that could not be read (what lies below them is unknown, not gone)."""
+    folders, or single files, that could not be read (they and what lies below them are unknown, not gone)."""
 
     device: int
     videos: tuple[FoundFile, ...]
@@ -45,7 +44,7 @@ class MediaTree(Protocol):
         `.ignore` or `.nomedia` file. Raises RootUnavailable when the root is missing, no folder, or unreadable."""
 
     async def stamp(self, root: str, relative_path: str) -> FileStamp | None:
-        """The file's stamp now; None if it is gone."""
+        """The file's stamp now; None if it is gone. Raises RootUnavailable when the root is, or the disk fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from odeion.entrypoints.http.security import client_address
 
 area = Area("playback")
 
-CodecName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$")]
+CodecName = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z0-9_]+$")]
 Size = Annotated[int, Field(ge=16, le=65_536)]
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
@@ -114,7 +114,7 @@ class StartSessionRequest(Request):
     file_id: Id | None = Field(None, description="A certain version or extra; else the best that can be played")
     profile: ProfileName = ProfileName.AUTO
     audio_stream_index: int | None = Field(None, ge=0, le=10_000)
-    subtitle_key: Annotated[str, StringConstraints(pattern=r"^(stream|sidecar):\d{1,5}$")] | None = Field(
+    subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = Field(
         None, description="Of a bitmap track: paint it into the picture"
     )
     start_position_ms: Milliseconds | None = Field(None, description="Null resumes where the viewer left off")
@@ -261,7 +261,7 @@ async def get_master_playlist(key: StreamKey) -> Response:
     return _text(await use_cases().streams.master_playlist(key), _HLS_TYPE, "no-store")
 
 
-RenditionName = Annotated[str, StringConstraints(pattern=r"^(video|audio-\d{1,5})$")]
+RenditionName = Annotated[str, StringConstraints(max_length=16, pattern=r"^(video|audio-\d{1,5})$")]
 SegmentNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 SubtitlePosition = Annotated[int, Field(ge=0, le=10_000)]
 
