@@ -1,0 +1,278 @@
+"""Deciding how to play, and the life of a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+
+from odeion.domain.catalog import MediaRef, PlayableType
+from odeion.domain.media_file import (
+    AudioStream,
+    HdrFormat,
+    SidecarSubtitle,
+    SubtitleStream,
+    TechnicalInfo,
+    VideoStream,
+)
+from odeion.domain.playback import (
+    AudioCapability,
+    ClientCapabilities,
+    EndReason,
+    PlaybackEnded,
+    PlaybackOptions,
+    PlaybackPlan,
+    PlaybackSession,
+    PlayMode,
+    ProfileName,
+    Treatment,
+    VideoCapability,
+    decide,
+    qualities,
+)
+from odeion.domain.shared.errors import Conflict, Gone, Invalid
+from odeion.domain.shared.ids import LoginSessionId, MediaFileId, PlaybackSessionId, UserId
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+H264 = VideoStream(
+    index=0, codec="h264", width=1920, height=1080, bit_depth=8, frame_rate=Fraction(24), bitrate_bps=6_000_000
+)
+AAC = AudioStream(index=1, codec="aac", channels=2, sample_rate_hz=48_000, language="eng", is_default=True)
+AC3 = AudioStream(index=2, codec="ac3", channels=6, sample_rate_hz=48_000, language="ger")
+DTS = AudioStream(index=1, codec="dts", channels=6, sample_rate_hz=48_000, language="eng", is_default=True)
+SRT = SubtitleStream(index=3, codec="subrip", is_text=True, language="eng")
+PGS = SubtitleStream(index=4, codec="hdmv_pgs_subtitle", is_text=False, language="eng")
+
+BROWSER = ClientCapabilities(
+    containers=frozenset({"mp4", "webm"}),
+    video=(
+        VideoCapability(codec="h264", max_height=2160),
+        VideoCapability(codec="vp9", max_bit_depth=10),
+        VideoCapability(codec="av1", max_bit_depth=10),
+    ),
+    audio=(AudioCapability(codec="aac", max_channels=6), AudioCapability(codec="opus"), AudioCapability(codec="flac")),
+)
+
+
+def film(container: str = "mov,mp4,m4a,3gp,3g2,mj2", **changes: object) -> TechnicalInfo:
+    values = {"duration_ms": 5_400_000, "video": (H264,), "audio": (AAC,), "bitrate_bps": 6_200_000, **changes}
+    return TechnicalInfo(container=container, **values)  # type: ignore[arg-type]
+
+
+def plan(
+    technical: TechnicalInfo,
+    capabilities: ClientCapabilities = BROWSER,
+    sidecars: tuple[SidecarSubtitle, ...] = (),
+    **options: object,
+) -> PlaybackPlan:
+    return decide(technical, sidecars, capabilities, PlaybackOptions(**options))  # type: ignore[arg-type]
+
+
+class TestDirectPlay:
+    def test_a_file_the_client_knows_goes_through_as_it_is(self) -> None:
+        decided = plan(film())
+        assert decided.mode is PlayMode.DIRECT_PLAY
+        assert decided.reasons == ()
+
+    def test_webm_is_matroska_with_webm_codecs(self) -> None:
+        vp9 = replace(H264, codec="vp9")
+        opus = replace(AAC, codec="opus")
+        assert plan(film("matroska,webm", video=(vp9,), audio=(opus,))).mode is PlayMode.DIRECT_PLAY
+
+    def test_matroska_with_h264_is_not_webm(self) -> None:
+        decided = plan(film("matroska,webm"))
+        assert decided.mode is PlayMode.REMUX
+        assert decided.reasons == ("the container (matroska) is not supported by this client",)
+
+    def test_another_audio_track_than_the_first_cannot_be_chosen_in_a_browser(self) -> None:
+        two = film(audio=(AAC, replace(AAC, index=2, is_default=False, language="ger")))
+        assert plan(two).mode is PlayMode.DIRECT_PLAY
+        assert plan(two, audio_stream_index=2).mode is PlayMode.REMUX
+
+    def test_an_unplayable_track_nobody_chose_does_not_matter(self) -> None:
+        assert plan(film(audio=(AAC, AC3))).mode is PlayMode.DIRECT_PLAY
+
+    def test_a_film_without_sound(self) -> None:
+        assert plan(film(audio=())).mode is PlayMode.DIRECT_PLAY
+
+
+class TestRemux:
+    def test_only_the_audio_is_converted_when_only_it_does_not_suit(self) -> None:
+        decided = plan(film("matroska,webm", audio=(DTS,)))
+        assert decided.mode is PlayMode.REMUX
+        assert decided.video is not None and decided.video.treatment is Treatment.COPY
+        assert decided.audio[0].treatment is Treatment.TRANSCODE
+        assert decided.audio[0].codec == "aac"
+        assert decided.audio[0].reasons == ("DTS audio is not supported by this client",)
+
+    def test_surround_stays_where_the_client_takes_it(self) -> None:
+        assert plan(film(audio=(DTS,))).audio[0].channels == 6
+
+    def test_surround_is_mixed_down_where_it_does_not(self) -> None:
+        stereo = replace(BROWSER, audio=(AudioCapability(codec="aac", max_channels=2),))
+        assert plan(film(audio=(DTS,)), stereo).audio[0].channels == 2
+
+    def test_more_channels_than_the_client_takes_are_converted(self) -> None:
+        stereo = replace(BROWSER, audio=(AudioCapability(codec="aac", max_channels=2),))
+        surround = replace(AAC, channels=6)
+        assert plan(film(audio=(surround,)), stereo).audio[0].treatment is Treatment.TRANSCODE
+
+    @pytest.mark.parametrize("container", ["mpegts", "avi"])
+    def test_containers_that_cannot_be_cut_exactly_are_transcoded(self, container: str) -> None:
+        decided = plan(film(container))
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video is not None and "repackaged" in decided.video.reasons[0]
+
+
+class TestTranscode:
+    def test_an_unknown_codec(self) -> None:
+        hevc = replace(H264, codec="hevc")
+        decided = plan(film(video=(hevc,)))
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video is not None and decided.video.codec == "h264"
+        assert decided.video.reasons == ("HEVC video is not supported by this client",)
+
+    def test_a_known_codec_of_too_many_bits(self) -> None:
+        ten_bit = replace(H264, bit_depth=10)
+        assert plan(film(video=(ten_bit,))).reasons == ("10-bit H.264 video is not supported by this client",)
+
+    def test_too_large_a_picture(self) -> None:
+        small = replace(BROWSER, video=(VideoCapability(codec="h264", max_height=720),), max_height=720)
+        decided = plan(film(), small)
+        assert decided.video is not None and decided.video.height == 720
+
+    def test_hdr_is_tone_mapped_for_those_who_cannot_show_it(self) -> None:
+        hdr = replace(H264, codec="vp9", bit_depth=10, hdr=HdrFormat.HDR10)
+        decided = plan(film("matroska,webm", video=(hdr,)))
+        assert decided.video is not None and decided.video.tone_map
+
+    def test_hdr_is_kept_for_those_who_can(self) -> None:
+        hdr = replace(H264, codec="vp9", bit_depth=10, hdr=HdrFormat.HDR10)
+        able = replace(BROWSER, hdr=frozenset({HdrFormat.HDR10}))
+        assert plan(film("matroska,webm", video=(hdr,)), able).mode is PlayMode.REMUX
+
+    def test_interlaced_pictures_are_woven(self) -> None:
+        decided = plan(film(video=(replace(H264, interlaced=True),)))
+        assert decided.video is not None and decided.video.deinterlace
+
+    @pytest.mark.parametrize(
+        ("profile", "height", "rate"),
+        [(ProfileName.MOBILE, 720, 2_000_000), (ProfileName.SD, 480, 1_000_000), (ProfileName.LOW, 360, 600_000)],
+    )
+    def test_a_chosen_profile(self, profile: ProfileName, height: int, rate: int) -> None:
+        decided = plan(film(), profile=profile)
+        assert decided.video is not None
+        assert (decided.video.height, decided.video.bitrate_bps) == (height, rate)
+
+    def test_a_profile_above_the_source_changes_nothing(self) -> None:
+        assert plan(film(), profile=ProfileName.HD).mode is PlayMode.DIRECT_PLAY
+
+    def test_a_limited_line_takes_a_smaller_picture(self) -> None:
+        decided = plan(film(), replace(BROWSER, max_bitrate_bps=2_500_000))
+        assert decided.video is not None
+        assert (decided.video.height, decided.video.bitrate_bps) == (720, 2_000_000)
+
+    def test_a_rotated_picture_stands_upright(self) -> None:
+        portrait = replace(H264, codec="hevc", rotation_degrees=90)
+        decided = plan(film(video=(portrait,)))
+        assert decided.video is not None and decided.video.width < decided.video.height
+
+    def test_pixels_that_are_not_square_become_square(self) -> None:
+        anamorphic = replace(H264, codec="mpeg2video", width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
+        decided = plan(film("mpegts", video=(anamorphic,)))
+        assert decided.video is not None and (decided.video.width, decided.video.height) == (1024, 576)
+
+    def test_sizes_are_even(self) -> None:
+        odd = replace(H264, codec="hevc", width=853, height=481)
+        decided = plan(film(video=(odd,)))
+        assert decided.video is not None and decided.video.width % 2 == decided.video.height % 2 == 0
+
+
+class TestSubtitles:
+    def test_text_becomes_webvtt_beside_the_picture(self) -> None:
+        decided = plan(film(subtitles=(SRT,)))
+        assert decided.mode is PlayMode.DIRECT_PLAY
+        assert decided.subtitles[0].treatment is Treatment.CONVERT
+
+    def test_pictures_are_painted_in_when_chosen(self) -> None:
+        decided = plan(film(subtitles=(PGS,)), subtitle_key="stream:4")
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video is not None and decided.video.burn_in_stream == 4
+
+    def test_pictures_nobody_chose_are_left_out(self) -> None:
+        decided = plan(film(subtitles=(PGS,)))
+        assert decided.mode is PlayMode.DIRECT_PLAY
+        assert decided.subtitles[0].treatment is Treatment.DROP
+
+    def test_files_beside_the_film_count_as_well(self) -> None:
+        beside = SidecarSubtitle(relative_path="Film.de.srt", format="srt", language="ger", is_forced=True)
+        decided = plan(film(), sidecars=(beside,), subtitle_key="sidecar:0")
+        assert decided.subtitles[0].selected
+        assert decided.subtitles[0].label == "German (forced)"
+
+
+class TestRefusals:
+    def test_an_audio_stream_that_is_not_there(self) -> None:
+        with pytest.raises(Invalid):
+            plan(film(), audio_stream_index=9)
+
+    def test_subtitles_that_are_not_there(self) -> None:
+        with pytest.raises(Invalid):
+            plan(film(), subtitle_key="stream:9")
+
+    def test_neither_picture_nor_sound(self) -> None:
+        with pytest.raises(Conflict):
+            plan(film(video=(), audio=()))
+
+    def test_a_client_without_hls_that_cannot_play_the_file(self) -> None:
+        with pytest.raises(Conflict):
+            plan(film("avi"), replace(BROWSER, hls=False))
+
+
+def test_qualities_are_never_above_the_source() -> None:
+    assert [p.name for p in qualities(film(video=(replace(H264, height=720),)))] == [
+        ProfileName.MOBILE,
+        ProfileName.SD,
+        ProfileName.LOW,
+    ]
+
+
+class TestSession:
+    def session(self) -> PlaybackSession:
+        return PlaybackSession(
+            id=PlaybackSessionId(1),
+            user_id=UserId(1),
+            login_session_id=LoginSessionId(1),
+            file_id=MediaFileId(1),
+            media=MediaRef(PlayableType.MOVIE, 1),
+            title="Film",
+            stream_key_hash=b"x",
+            plan=plan(film()),
+            capabilities=BROWSER,
+            options=PlaybackOptions(),
+            address="127.0.0.1",
+            position_ms=0,
+            started_at=NOW,
+            heartbeat_at=NOW,
+        )
+
+    def test_a_heartbeat_keeps_it_and_notes_the_position(self) -> None:
+        session = self.session()
+        session.heartbeat(position_ms=5_000, at=NOW + timedelta(seconds=30))
+        assert (session.position_ms, session.heartbeat_at) == (5_000, NOW + timedelta(seconds=30))
+
+    def test_it_ends_once(self) -> None:
+        session = self.session()
+        session.end(EndReason.STOPPED, at=NOW)
+        assert [type(event) for event in session.take_events()] == [PlaybackEnded]
+        with pytest.raises(Conflict):
+            session.end(EndReason.REAPED, at=NOW)
+
+    def test_no_heartbeat_brings_it_back(self) -> None:
+        session = self.session()
+        session.end(EndReason.REAPED, at=NOW)
+        with pytest.raises(Gone):
+            session.heartbeat(position_ms=None, at=NOW)
