@@ -86,18 +86,26 @@ export function design(title: string, variant?: string): PosterDesign {
 	return { palette, motif, setting, top, dice: Array.from({ length: 12 }, throws) };
 }
 
-const WIDTH: Record<Setting, number> = { serif: 0.55, narrow: 0.53, heavy: 0.61, spaced: 0.93 };
+/** Widths in em of a usual small and a usual large letter, with the spacing; as measured in the fonts. */
+const WIDTH: Record<Setting, { small: number; large: number }> = {
+	serif: { small: 0.58, large: 0.73 },
+	narrow: { small: 0.56, large: 0.56 },
+	heavy: { small: 0.59, large: 0.7 },
+	spaced: { small: 0.86, large: 0.86 }
+};
 const LARGEST: Record<Setting, number> = { serif: 19, narrow: 20, heavy: 17.5, spaced: 11 };
 const MEASURE = 83;
 const MAX_LINES = 5;
 
 /** Ideographs and full-width signs take a whole em; an M is wider than an i. */
 function widthOf(text: string, setting: Setting): number {
-	const capitals = setting === 'narrow' || setting === 'spaced';
+	const { small, large } = WIDTH[setting];
 	let width = 0;
-	for (const sign of capitals ? text.toUpperCase() : text) {
+	for (const sign of text) {
 		if (/[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(sign)) width += 1.02;
-		else width += WIDTH[setting] * (/[MWmw@%]/.test(sign) ? 1.4 : /[A-Z]/.test(sign) && !capitals ? 1.22 : /[ijlI.,:;'!|]/.test(sign) ? 0.58 : 1);
+		else if (/[MWmw@%]/.test(sign)) width += (/[MW]/.test(sign) ? large : small) * 1.42;
+		else if (/[iI.,:;'!|’]/.test(sign) || (small < large && /[jlft]/.test(sign))) width += small * 0.58;
+		else width += /\p{Ll}/u.test(sign) ? small : large;
 	}
 	return width;
 }
@@ -109,7 +117,7 @@ function longestWord(title: string): number {
 /** The size of the title in hundredths of the poster's width, so that every word fits and at most five lines stand. */
 export function titleSize(title: string, setting: Setting): { size: number; lines: number } {
 	const words = title.split(/\s+/).filter(Boolean);
-	const widest = Math.max(1, ...words.map((word) => Math.min(13, widthOf(word, setting))));
+	const widest = Math.max(1, ...words.map((word) => Math.min(12, widthOf(word, setting))));
 	let size = Math.min(LARGEST[setting], MEASURE / widest);
 	while (size > 6.5 && lines(words, setting, size) > MAX_LINES) size -= 0.5;
 	size = Math.round(Math.max(6.5, size) * 10) / 10;
