@@ -1,0 +1,447 @@
+"""Copied renditions: any segment of a stream, made in-process from the file alone.
+
+Video is cut at keyframes. Matroska has no decode times: there they are the times of showing, sorted, less a constant
+delay, which is what a decoder that needs that much reordering would have been given. MP4 has them, and they are kept.
+Audio is cut on one grid of frames for the whole file; a frame within 3 ms of the grid is put on it, because Matroska
+rounds its times to milliseconds, and one that is not keeps its own time.
+
+Times in `ticks` count from the file's start in the rendition's timescale; `raw` ones are the container's.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import itertools
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+
+from odeion.adapters.ffmpeg.boxes import boxes
+from odeion.adapters.ffmpeg.fmp4 import (
+    Track,
+    audio_fragment,
+    read_track,
+    tag_hevc_for_apple,
+    time_video,
+    video_fragment,
+)
+from odeion.adapters.ffmpeg.media_stream import MediaStream
+from odeion.application.playback.ports import SegmentGrid
+from odeion.domain.shared.errors import Conflict, Unavailable
+
+_TARGET_S = 6
+# Playing begins, and the first bandwidth is measured, with the first segments: shorter ones come sooner.
+_FIRST_TARGETS_S = (2, 4)
+_AUDIO_TARGET_S = 6
+_VIDEO_TIMESCALE = 90_000
+# Matroska's times are rounded to a millisecond, so the reordering seen in them may be one too small at both ends.
+_ROUNDING_SLACK_S = Fraction(2, 1000)
+_AUDIO_TOLERANCE_S = Fraction(3, 1000)
+# An index that ends this long before the file does is a partial one.
+_INDEX_LACK_S = 60
+_REORDER_PROBE_PACKETS = 150
+_LEADING_PICTURES = 32
+_SEGMENT_LIMIT_BYTES = 1 << 30
+_FRAME_SIZES = (120, 240, 256, 480, 512, 576, 768, 960, 1024, 1152, 1536, 1920, 2048, 2304, 2880, 4096, 4608)
+_STEPS_BACK = 3
+
+
+class Scale:
+    """Turns a container's raw times into ticks from the file's start."""
+
+    def __init__(self, time_base: Fraction, timescale: int, origin_s: Fraction) -> None:
+        factor = time_base * timescale
+        self._numerator, self._denominator = factor.numerator, factor.denominator
+        self._origin = round(origin_s * timescale)
+        self.origin_s = origin_s
+
+    def ticks(self, raw: int) -> int:
+        return (2 * raw * self._numerator + self._denominator) // (2 * self._denominator) - self._origin
+
+
+def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> bytes:
+    """The init segment, written by libavformat from the stream's parameters and its first packets: some codecs (AC-3)
+    are described by what is in them. `media` must be freshly opened. Raises Conflict for what MP4 cannot carry."""
+    buffer = io.BytesIO()
+    options = {
+        "movflags": "frag_custom+empty_moov+default_base_moof+delay_moov+skip_trailer",
+        "use_editlist": "0",
+        "avoid_negative_ts": "disabled",
+        # Dolby Vision's boxes are no part of plain ISO 14496.
+        "strict": "unofficial",
+    }
+    if video_timescale is not None:
+        options["video_track_timescale"] = str(video_timescale)
+    try:
+        with av.open(buffer, "w", format="mp4", options=options) as output:
+            target = output.add_stream_from_template(media.stream, opaque=True)
+            for position, packet in enumerate(itertools.islice(media.packets(), 3)):
+                packet.pts = packet.dts = position * max(packet.duration or 0, 1)
+                packet.stream = target
+                output.mux(packet)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
+    data = buffer.getvalue()
+    init = b"".join(data[box.start : box.end] for box in boxes(data) if box.kind in (b"ftyp", b"moov"))
+    return tag_hevc_for_apple(init)
+
+
+# --- video ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCopy:
+    """How a video stream is cut. `cuts` are the raw times of the keyframes segments begin with: decode times in MP4,
+    times of showing in Matroska. `delay` is what Matroska's decode times lie before the times of showing, in ticks."""
+
+    init: bytes
+    track: Track
+    scale: Scale
+    cuts: tuple[int, ...]
+    has_decode_times: bool
+    delay: int
+    grid: SegmentGrid
+    peak_bps: int
+    average_bps: int
+
+
+def file_origin_s(fresh: MediaStream) -> Fraction:
+    """The timestamp, in seconds, at which all renditions of a file have their 0; `fresh` is its video stream, if any,
+    just opened. A file cut in the middle of a group of pictures, by an edit list, begins before its own start."""
+    first = [packet.pts or 0 for packet in itertools.islice(fresh.packets(), 20)]
+    return min([fresh.start_s, *(time * fresh.time_base for time in first if fresh.stream.type == "video")])
+
+
+def plan_video(
+    media: MediaStream, fresh: MediaStream, origin_s: Fraction, *, known_keyframes: Sequence[int] | None
+) -> VideoCopy:
+    """Read the container's index, and a few packets of the start, the middle and the end. `fresh` is the same stream
+    just opened; `known_keyframes` are those of an earlier walk. Raises Conflict, Unavailable, WalkNeeded."""
+    base = media.time_base
+    # A timescale of the container's own keeps its times exact.
+    exact = base.numerator == 1 and 5_000 <= base.denominator <= 1_000_000
+    timescale = base.denominator if exact else _VIDEO_TIMESCALE
+    init = copy_init(fresh, video_timescale=timescale)
+    track = read_track(init)
+    has_decode_times = not media.is_matroska
+
+    indexed = media.keyframes(media.stream)
+    if known_keyframes is not None:
+        keyframes = list(known_keyframes)
+    else:
+        keyframes = sorted(timestamp for timestamp, _, _ in indexed)
+        covered_s = keyframes[-1] * base - media.start_s if keyframes else Fraction(0)
+        if not keyframes or (media.duration_s or 0) - covered_s > _INDEX_LACK_S:
+            raise WalkNeeded
+    media.seek(keyframes[0])
+    first = _gather(media, _REORDER_PROBE_PACKETS)
+    if not first:
+        raise Conflict("the file has no picture that can be read")
+    scale = Scale(base, track.timescale, origin_s)
+    shown_after_decoded = first[0][0] - (first[0][1] if has_decode_times else first[0][0])
+
+    media.seek(keyframes[-1])
+    last = _gather(media, None)
+    reorder = 0
+    if not has_decode_times:
+        media.seek(keyframes[len(keyframes) // 2])
+        for part in (first, _gather(media, _REORDER_PROBE_PACKETS), last):
+            reorder = max(reorder, _reordering([shown for shown, _, _ in part]))
+    delay = scale.ticks(reorder) - scale.ticks(0) + round(_ROUNDING_SLACK_S * track.timescale) if reorder else 0
+
+    end = _shown_until(last or first)
+    duration_s = max(Fraction(scale.ticks(end), track.timescale), Fraction(1, 1000))
+    starts = [Fraction(scale.ticks(key + shown_after_decoded), track.timescale) for key in keyframes]
+    chosen = choose_cuts(starts, duration_s)
+    grid = SegmentGrid((0.0, *(float(starts[i]) for i in chosen[1:])), float(duration_s))
+    cuts = tuple(keyframes[i] for i in chosen)
+    peak, average = _video_rates(media, indexed, cuts, grid)
+    return VideoCopy(init, track, scale, cuts, has_decode_times, delay, grid, peak, average)
+
+
+class WalkNeeded(Exception):
+    """The container has no index, or a part of one: read all packets with `walk_keyframes`, once."""
+
+
+def walk_keyframes(media: MediaStream) -> list[int]:
+    """Times of all keyframes, by reading the whole of a freshly opened file: decode times in MP4, times of showing in
+    Matroska."""
+    found = []
+    for packet in media.packets():
+        time = packet.pts if media.is_matroska else packet.dts
+        if packet.is_keyframe and time is not None:
+            found.append(time)
+    if not found:
+        raise Conflict("the file has no picture that can be read")
+    return sorted(found)
+
+
+def video_segment(media: MediaStream, copy: VideoCopy, number: int) -> bytes:
+    """For segment 0 of a Matroska file `media` must be freshly opened: what lies before the first entry of the index
+    is out of reach of a seek."""
+    first, last = number == 0, number + 1 == len(copy.cuts)
+    if not first or copy.has_decode_times:
+        media.seek(copy.cuts[number])
+    start = None if first else copy.cuts[number]
+    end = None if last else copy.cuts[number + 1]
+    shown: list[int] = []
+    decoded: list[int] = []
+    keys: list[bool] = []
+    data: list[bytes] = []
+    following: int | None = None  # when the next segment begins, in raw time
+    final_duration = size = 0
+    packets = media.packets()
+    for packet in packets:
+        pts, dts = _times(packet, copy.has_decode_times)
+        mark = dts if copy.has_decode_times else pts
+        if not data:
+            if not packet.is_keyframe or (start is not None and mark < start):
+                continue
+        elif packet.is_keyframe and end is not None and mark >= end:
+            # The order of decoding decides: pictures shown before their keyframe but stored after it go with it.
+            following = dts if copy.has_decode_times else _first_shown(pts, packets)
+            break
+        shown.append(copy.scale.ticks(pts))
+        decoded.append(copy.scale.ticks(dts))
+        keys.append(packet.is_keyframe)
+        data.append(bytes(packet))
+        final_duration = packet.duration or final_duration
+        size += len(data[-1])
+        if size > _SEGMENT_LIMIT_BYTES:
+            raise Unavailable("the file has too few keyframes to be cut into segments")
+    if not data:
+        raise Unavailable("a part of the file cannot be read")
+    if not copy.has_decode_times:
+        decoded = [time - copy.delay for time in sorted(shown)]
+    if following is not None:
+        until = copy.scale.ticks(following) - copy.delay
+    else:
+        until = decoded[-1] + (copy.scale.ticks(final_duration) - copy.scale.ticks(0) or _usual_step(decoded))
+    times = time_video(shown, decoded, until, opens_timeline=first)
+    return video_fragment(number, copy.track, times, data, keys)
+
+
+def choose_cuts(starts: Sequence[Fraction], duration_s: Fraction) -> list[int]:
+    """Positions of the keyframes segments begin with: short segments first, then about 6 s. The tail is not shorter
+    than a second where that can be helped."""
+    chosen = [0]
+    for position in range(1, len(starts)):
+        wanted = _FIRST_TARGETS_S[len(chosen) - 1] if len(chosen) <= len(_FIRST_TARGETS_S) else _TARGET_S
+        since = starts[position] - (starts[chosen[-1]] if len(chosen) > 1 else 0)
+        if since >= wanted and duration_s - starts[position] >= 1:
+            chosen.append(position)
+    return chosen
+
+
+def _times(packet: Packet[Stream], has_decode_times: bool) -> tuple[int, int]:
+    pts = packet.pts
+    assert pts is not None
+    return pts, packet.dts if has_decode_times and packet.dts is not None else pts
+
+
+def _gather(media: MediaStream, limit: int | None) -> list[tuple[int, int, int]]:
+    """(shown, decoded, duration) of the next packets, raw."""
+    return [
+        (*_times(packet, not media.is_matroska), packet.duration or 0)
+        for packet in itertools.islice(media.packets(), limit)
+    ]
+
+
+def _reordering(shown: Sequence[int]) -> int:
+    """The least delay with which no picture is shown before it is decoded, raw. The tail of a stretch cut anywhere
+    lacks pictures, so it does not count."""
+    whole = shown[: max(len(shown) - 20, 1)] if len(shown) == _REORDER_PROBE_PACKETS else shown
+    return max((at - time for time, at in zip(whole, sorted(whole), strict=True)), default=0)
+
+
+def _shown_until(packets: Sequence[tuple[int, int, int]]) -> int:
+    shown = sorted(time for time, _, _ in packets)
+    duration = max(duration for _, _, duration in packets)
+    return shown[-1] + (duration or _usual_step(shown))
+
+
+def _usual_step(times: Sequence[int]) -> int:
+    return max(round(statistics.median(b - a for a, b in itertools.pairwise(times))), 1) if len(times) > 1 else 1
+
+
+def _first_shown(key_shown: int, packets: Iterator[Packet[Stream]]) -> int:
+    """When a segment's first picture is shown: pictures that lead its keyframe follow it in the file."""
+    earliest = key_shown
+    for packet in itertools.islice(packets, _LEADING_PICTURES):
+        if packet.pts is None or packet.pts > key_shown:
+            break
+        earliest = min(earliest, packet.pts)
+    return earliest
+
+
+def _video_rates(
+    media: MediaStream, indexed: Sequence[tuple[int, int, int]], cuts: Sequence[int], grid: SegmentGrid
+) -> tuple[int, int]:
+    """Peak over segments and average in bits per second; of Matroska, whose index has no sizes, the peak counts what
+    lies between with it. (0, 0) where the index does not tell."""
+    durations = grid.durations_s()
+    if not media.is_matroska:
+        sizes = [0] * len(cuts)
+        for time, size in media.index_sizes():
+            sizes[max(bisect.bisect_right(cuts, time) - 1, 0)] += size
+        rates = [size * 8 / duration for size, duration in zip(sizes, durations, strict=True) if duration > 0.2]
+        return round(max(rates, default=0)), round(sum(sizes) * 8 / grid.duration_s)
+    positions = {timestamp: position for timestamp, position, _ in indexed}
+    spans = [
+        (positions[after] - positions[before]) * 8 / duration
+        for before, after, duration in zip(cuts, cuts[1:], durations, strict=False)
+        if before in positions and after in positions and duration > 0.2
+    ]
+    return round(max(spans, default=0)), 0
+
+
+# --- audio ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCopy:
+    """How an audio stream is cut: frame n of the grid begins at `first + n * frame`, in ticks; segments are of
+    `frames_per_segment`. `by_video` says to seek by the video's index."""
+
+    init: bytes
+    track: Track
+    scale: Scale
+    first: int
+    frame: int
+    frames_per_segment: int
+    by_video: bool
+    grid: SegmentGrid
+
+    def frame_of(self, ticks: int) -> int:
+        return (2 * (ticks - self.first) + self.frame) // (2 * self.frame)
+
+    def on_grid(self, ticks: int) -> int:
+        """The time of the grid where it is near, else the time itself."""
+        near = self.first + self.frame_of(ticks) * self.frame
+        return near if abs(near - ticks) <= _AUDIO_TOLERANCE_S * self.track.timescale else ticks
+
+
+def plan_audio(media: MediaStream, fresh: MediaStream, another: MediaStream, origin_s: Fraction) -> AudioCopy:
+    """`fresh` and `another` are the same stream just opened. Raises Conflict, Unavailable."""
+    init = copy_init(fresh)
+    track = read_track(init)
+    scale = Scale(media.time_base, track.timescale, origin_s)
+    head = [(scale.ticks(p.pts or 0), p.duration or 0) for p in itertools.islice(another.packets(), 250)]
+    # What begins before the file does primes the decoder and is not meant to be heard.
+    head = [(time, duration) for time, duration in head if _is_heard(time, track.timescale)]
+    if not head:
+        raise Conflict("the file has no sound that can be read")
+    first = max(head[0][0], 0)
+    frame = _frame_ticks(media, head, scale)
+    by_video = False
+    if media.is_matroska and (video := media.video_stream) is not None:
+        keyframes = media.keyframes(video)
+        end_s = media.duration_s or Fraction(0)
+        covered_s = keyframes[-1][0] * (video.time_base or Fraction(1)) if keyframes else Fraction(0)
+        by_video = bool(keyframes) and end_s - covered_s <= _INDEX_LACK_S
+    end = _audio_end(media, scale, track.timescale, by_video=by_video) or head[-1][0]
+    frames = max((2 * (end - first) + frame) // (2 * frame) + 1, 1)
+    per_segment = max(round(_AUDIO_TARGET_S * track.timescale / frame), 1)
+    count = -(-frames // per_segment)
+    starts = (0.0, *((first + n * per_segment * frame) / track.timescale for n in range(1, count)))
+    grid = SegmentGrid(starts, (first + frames * frame) / track.timescale)
+    return AudioCopy(init, track, scale, first, frame, per_segment, by_video, grid)
+
+
+def audio_segment(media: MediaStream, copy: AudioCopy, number: int) -> bytes:
+    """For segment 0 `media` must be freshly opened: frames laced into the first block are lost by a seek."""
+    first_frame = number * copy.frames_per_segment
+    end_frame = first_frame + copy.frames_per_segment
+    last = number + 1 == len(copy.grid.starts_s)
+    times: list[int] = []
+    data: list[bytes] = []
+    following: int | None = None
+    for step in range(_STEPS_BACK + 1):
+        if number:
+            _seek_audio(media, copy, first_frame, step)
+        times, data, following = [], [], None
+        seen_earlier = number == 0
+        for packet in media.packets():
+            time = copy.scale.ticks(packet.pts or 0)
+            if not _is_heard(time, copy.track.timescale):
+                continue
+            frame = copy.frame_of(time)
+            if frame < first_frame:
+                seen_earlier = True
+                continue
+            if frame >= end_frame and not last:
+                following = time
+                break
+            times.append(max(copy.on_grid(time), 0))
+            data.append(bytes(packet))
+        if seen_earlier:
+            # Else sound of this segment may lie before the keyframe that was sought.
+            break
+    end = copy.on_grid(following) if following is not None else (times[-1] if times else 0) + copy.frame
+    for position in range(1, len(times)):
+        times[position] = max(times[position], times[position - 1] + 1)
+    ends = [*times[1:], max(end, times[-1] + 1)] if times else []
+    durations = [after - before for before, after in zip(times, ends, strict=True)]
+    opening = times[0] if times else copy.first + first_frame * copy.frame
+    return audio_fragment(number, copy.track, opening, durations, data)
+
+
+def _is_heard(ticks: int, timescale: int) -> bool:
+    return 2000 * ticks >= -timescale
+
+
+def _frame_ticks(media: MediaStream, head: Sequence[tuple[int, int]], scale: Scale) -> int:
+    """How long a frame lasts: as MP4 says, else as the spacing of the first frames tells."""
+    assert isinstance(media.stream, AudioStream)
+    if not media.is_matroska and head[0][1]:
+        usual = statistics.mode(duration for _, duration in head)
+        return max(scale.ticks(usual) - scale.ticks(0), 1)
+    if len(head) > 1:
+        measured = (head[-1][0] - head[0][0]) / (len(head) - 1)
+        nearest = min(_FRAME_SIZES, key=lambda size: abs(size - measured))
+        return nearest if abs(nearest - measured) < nearest / 50 else max(round(measured), 1)
+    return media.stream.codec_context.frame_size or 1024
+
+
+def _seek_audio(media: MediaStream, copy: AudioCopy, frame: int, step: int) -> None:
+    wanted_s = Fraction(copy.first + max(frame - 1, 0) * copy.frame, copy.track.timescale) + copy.scale.origin_s
+    video = media.video_stream
+    if copy.by_video and video is not None and video.time_base:
+        # Sound may be stored before the keyframe it is heard with: then an earlier one leads to it.
+        target = int(wanted_s / video.time_base)
+        entries = video.index_entries
+        position = entries.search_timestamp(target) - step
+        media.seek(entries[position].timestamp if position > 0 else target if step == 0 else 0, video)
+    else:
+        back_s = step * Fraction(5)
+        media.seek(int((wanted_s - back_s) / media.time_base))
+
+
+def _audio_end(media: MediaStream, scale: Scale, timescale: int, *, by_video: bool) -> int | None:
+    """When the last frame begins, in ticks: read from near the end, and from further back where nothing is there."""
+    duration_s = (media.duration_s or Fraction(0)) + media.start_s
+    for back_s in (0, 10, 60, 600, None):
+        target_s = duration_s - back_s if back_s is not None else media.start_s
+        if target_s < media.start_s:
+            continue
+        video = media.video_stream
+        if by_video and video is not None and video.time_base:
+            media.seek(int(target_s / video.time_base), video)
+        else:
+            media.seek(int(target_s / media.time_base))
+        found = _latest(media.packets())
+        if found is not None:
+            return scale.ticks(found)
+    return None
+
+
+def _latest(packets: Iterable[Packet[Stream]]) -> int | None:
+    return max((packet.pts for packet in packets if packet.pts is not None), default=None)

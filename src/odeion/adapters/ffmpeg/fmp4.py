@@ -1,0 +1,218 @@
+"""Fragmented MP4 with one track: writing fragments, reading those an encoder wrote, and what an init segment says.
+
+Times are integers in ticks of the track's timescale. Decode times of consecutive segments meet exactly: a segment's
+last sample lasts until the first decode time of the next segment, which either can tell without the other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from odeion.adapters.ffmpeg.boxes import Box, boxes, find, full_box
+from odeion.adapters.ffmpeg.boxes import box as make_box
+
+_SYNC, _NOT_SYNC = 0x02000000, 0x01010000
+
+_TFHD_BASE_IS_MOOF, _TFHD_FLAGS, _TFHD_DURATION, _TFHD_SIZE = 0x20000, 0x20, 0x8, 0x10
+_TFHD_OFFSET, _TFHD_DESCRIPTION = 0x1, 0x2
+_TRUN_OFFSET, _TRUN_FIRST_FLAGS, _TRUN_DURATIONS, _TRUN_SIZES, _TRUN_FLAGS, _TRUN_COMPOSITION = (
+    0x1,
+    0x4,
+    0x100,
+    0x200,
+    0x400,
+    0x800,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is needed to write fragments that go with an init segment."""
+
+    id: int
+    timescale: int
+    sample_entry: bytes
+
+
+def read_track(init: bytes) -> Track:
+    """Raises ValueError for what is no init segment of one track."""
+    header, media = find(init, b"moov", b"trak", b"tkhd"), find(init, b"moov", b"trak", b"mdia", b"mdhd")
+    descriptions = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    if header is None or media is None or descriptions is None:
+        raise ValueError("not an init segment")
+    (track_id,) = struct.unpack_from(">I", init, header.body + (20 if init[header.body] else 12))
+    (timescale,) = struct.unpack_from(">I", init, media.body + (20 if init[media.body] else 12))
+    entry = next(boxes(init, descriptions.body + 8, descriptions.end), None)
+    if entry is None or not timescale:
+        raise ValueError("an init segment without a sample description")
+    return Track(track_id, timescale, init[entry.start : entry.end])
+
+
+def tag_hevc_for_apple(init: bytes) -> bytes:
+    """HEVC as `hvc1`, which Apple's players insist on, where the parameter sets are in the init segment."""
+    descriptions = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    entry = next(boxes(init, descriptions.body + 8, descriptions.end), None) if descriptions else None
+    if entry is None or entry.kind != b"hev1":
+        return init
+    configuration = next((b for b in boxes(init, entry.body + 78, entry.end) if b.kind == b"hvcC"), None)
+    if configuration is None or not init[configuration.body + 22]:
+        return init
+    return init[: entry.start + 4] + b"hvc1" + init[entry.start + 8 :]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTimes:
+    """Decode times of samples in decode order and how long each lasts, and by how much each is shown after it."""
+
+    first: int
+    durations: list[int]
+    offsets: list[int]
+
+
+def time_video(shown: Sequence[int], decoded: Sequence[int], end: int, *, opens_timeline: bool) -> VideoTimes:
+    """Times of a segment's samples, in decode order, from when they are shown and decoded, to `end`, the decode time of
+    the next segment. In the segment that opens the timeline decode times before 0 are squeezed to one tick apart: a
+    negative time cannot be written, and moving the whole timeline would leave a hole at its start."""
+    if opens_timeline:
+        decoded = [max(time, position) for position, time in enumerate(decoded)]
+    times = [decoded[0]]
+    for time in decoded[1:]:
+        times.append(max(time, times[-1] + 1))
+    ends = [*times[1:], max(end, times[-1] + 1)]
+    return VideoTimes(
+        max(times[0], 0),
+        [after - before for before, after in zip(times, ends, strict=True)],
+        [show - decode for show, decode in zip(shown, times, strict=True)],
+    )
+
+
+def video_fragment(
+    number: int, track: Track, times: VideoTimes, samples: Sequence[bytes | memoryview], keys: Sequence[bool]
+) -> bytes:
+    """A media segment of one fragment. `samples` are in decode order."""
+    flags = [_SYNC if key else _NOT_SYNC for key in keys]
+    header = _header(number, track, times.first, times.durations, [len(s) for s in samples], flags, times.offsets)
+    return b"".join([header, *samples])
+
+
+def audio_fragment(
+    number: int, track: Track, first: int, durations: Sequence[int], samples: Sequence[bytes | memoryview]
+) -> bytes:
+    header = _header(number, track, first, durations, [len(s) for s in samples], None, None)
+    return b"".join([header, *samples])
+
+
+def _header(
+    number: int,
+    track: Track,
+    first: int,
+    durations: Sequence[int],
+    sizes: Sequence[int],
+    flags: Sequence[int] | None,
+    offsets: Sequence[int] | None,
+) -> bytes:
+    """`moof` and the beginning of `mdat`."""
+    count = len(sizes)
+    tfhd = full_box(
+        b"tfhd",
+        0,
+        _TFHD_BASE_IS_MOOF | _TFHD_FLAGS,
+        struct.pack(">II", track.id, _SYNC if flags is None else _NOT_SYNC),
+    )
+    tfdt = full_box(b"tfdt", 1, 0, struct.pack(">Q", first))
+    columns: list[Sequence[int]] = [durations, sizes]
+    contents = _TRUN_OFFSET | _TRUN_DURATIONS | _TRUN_SIZES
+    if flags is not None:
+        columns.append(flags)
+        contents |= _TRUN_FLAGS
+    if offsets is not None:
+        columns.append([offset & 0xFFFFFFFF for offset in offsets])
+        contents |= _TRUN_COMPOSITION
+    width = len(columns)
+    table = [0] * (count * width)
+    for position, column in enumerate(columns):
+        table[position::width] = column
+    packed = struct.pack(f">{count * width}I", *table)
+    mfhd = full_box(b"mfhd", 0, 0, struct.pack(">I", number + 1))
+    # The offset of the data counts from the start of moof: eight more than its size, for the header of mdat.
+    size = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + 20 + len(packed)
+    trun = full_box(b"trun", 1, contents, struct.pack(">Ii", count, size + 8), packed)
+    moof = make_box(b"moof", mfhd, make_box(b"traf", tfhd, tfdt, trun))
+    data_size = sum(sizes) + 8
+    if data_size >= 1 << 32:
+        raise ValueError("a segment of more than 4 GB")
+    return moof + struct.pack(">I4s", data_size, b"mdat")
+
+
+# --- reading what an encoder wrote ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Its bytes lie at `offset` from the start of `moof`. `shown` is relative to the first decode time."""
+
+    offset: int
+    size: int
+    shown: int
+    key: bool
+
+
+def read_fragment(moof: bytes | bytearray | memoryview) -> list[Sample]:
+    """The samples of a `moof` with one track, whose data offsets count from its start. Raises ValueError."""
+    traf = find(moof, b"moof", b"traf")
+    header = find(moof, b"moof", b"traf", b"tfhd")
+    if traf is None or header is None:
+        raise ValueError("a fragment without a track")
+    (contents,) = struct.unpack_from(">I", moof, header.body)
+    at = header.body + 8
+    at += 8 * bool(contents & _TFHD_OFFSET) + 4 * bool(contents & _TFHD_DESCRIPTION)
+    defaults = {}
+    for flag in (_TFHD_DURATION, _TFHD_SIZE, _TFHD_FLAGS):
+        if contents & flag:
+            (defaults[flag],) = struct.unpack_from(">I", moof, at)
+            at += 4
+    samples: list[Sample] = []
+    time = 0
+    for run in boxes(moof, traf.body, traf.end):
+        if run.kind == b"trun":
+            time = _read_run(moof, run, defaults, time, samples)
+    return samples
+
+
+def _read_run(
+    moof: bytes | bytearray | memoryview, run: Box, defaults: dict[int, int], time: int, samples: list[Sample]
+) -> int:
+    contents, count = struct.unpack_from(">II", moof, run.body)
+    contents &= 0xFFFFFF
+    at = run.body + 8
+    data = samples[-1].offset + samples[-1].size if samples else 0
+    first_flags = None
+    if contents & _TRUN_OFFSET:
+        (data,) = struct.unpack_from(">i", moof, at)
+        at += 4
+    if contents & _TRUN_FIRST_FLAGS:
+        (first_flags,) = struct.unpack_from(">I", moof, at)
+        at += 4
+    for position in range(count):
+        duration, size = defaults.get(_TFHD_DURATION, 0), defaults.get(_TFHD_SIZE, 0)
+        flags, offset = defaults.get(_TFHD_FLAGS, 0), 0
+        if contents & _TRUN_DURATIONS:
+            (duration,) = struct.unpack_from(">I", moof, at)
+            at += 4
+        if contents & _TRUN_SIZES:
+            (size,) = struct.unpack_from(">I", moof, at)
+            at += 4
+        if contents & _TRUN_FLAGS:
+            (flags,) = struct.unpack_from(">I", moof, at)
+            at += 4
+        elif first_flags is not None and position == 0:
+            flags = first_flags
+        if contents & _TRUN_COMPOSITION:
+            (offset,) = struct.unpack_from(">i", moof, at)
+            at += 4
+        samples.append(Sample(data, size, time + offset, not flags & 0x10000))
+        data += size
+        time += duration
+    return time
