@@ -94,7 +94,7 @@ const WIDTH: Record<Setting, { small: number; large: number }> = {
 	spaced: { small: 0.86, large: 0.86 }
 };
 const LARGEST: Record<Setting, number> = { serif: 19, narrow: 20, heavy: 17.5, spaced: 11 };
-const MEASURE = 83;
+const MEASURE = 79;
 const MAX_LINES = 5;
 
 /** Ideographs and full-width signs take a whole em; an M is wider than an i. */
