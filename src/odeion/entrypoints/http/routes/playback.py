@@ -114,8 +114,8 @@ class StartSessionRequest(Request):
     file_id: Id | None = Field(None, description="A certain version or extra; else the best that can be played")
     profile: ProfileName = ProfileName.AUTO
     audio_stream_index: int | None = Field(None, ge=0, le=10_000)
-    subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = Field(
-        None, description="Of a bitmap track: paint it into the picture"
+    subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = (
+        Field(None, description="Of a bitmap track: paint it into the picture")
     )
     start_position_ms: Milliseconds | None = Field(None, description="Null resumes where the viewer left off")
     capabilities: CapabilitiesBody

@@ -19,6 +19,7 @@ from odeion.entrypoints.http.endpoint import Area, Stream
 from odeion.entrypoints.http.json import dumps
 from odeion.entrypoints.http.models import Query
 from odeion.entrypoints.http.security import bearer_token
+from odeion.entrypoints.use_cases import UseCases
 
 area = Area("realtime")
 
@@ -48,24 +49,27 @@ async def stream_events(query: EventsQuery) -> Response:
     Server-Sent Events stream for real-time updates; the token comes in the Authorization header or the query. Kept as a
     fallback transport; the preferred channel is the /api/ws WebSocket."""
     viewer = await use_cases().sign_in.authenticate(query.token or bearer_token())
-    response = Response(_server_sent(viewer), content_type="text/event-stream")
+    response = Response(_server_sent(viewer, use_cases()), content_type="text/event-stream")
     response.timeout = None
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _server_sent(viewer: Viewer) -> AsyncIterator[bytes]:
-    async with use_cases().realtime.listen() as queue:
+async def _server_sent(viewer: Viewer, cases: UseCases) -> AsyncIterator[bytes]:
+    # It runs after the handler has returned, where there is no app to ask for the use cases.
+    async with cases.realtime.listen() as queue:
         yield b": connected\n\n"
-        async for message in _messages(queue, viewer):
+        async for message in _messages(queue, viewer, cases):
             if message is None:
                 yield b": still here\n\n"
             else:
                 yield b"event: %s\ndata: %s\n\n" % (message.name.encode(), dumps(_payload(message)))
 
 
-async def _messages(queue: asyncio.Queue[RealtimeMessage], viewer: Viewer) -> AsyncIterator[RealtimeMessage | None]:
+async def _messages(
+    queue: asyncio.Queue[RealtimeMessage], viewer: Viewer, cases: UseCases
+) -> AsyncIterator[RealtimeMessage | None]:
     """What this viewer may hear, None when nothing came for a while; ends with the viewer's session."""
     loop = asyncio.get_running_loop()
     recheck_at = loop.time() + _RECHECK_S
@@ -77,7 +81,7 @@ async def _messages(queue: asyncio.Queue[RealtimeMessage], viewer: Viewer) -> As
         if loop.time() >= recheck_at:
             recheck_at = loop.time() + _RECHECK_S
             try:
-                viewer = await use_cases().sign_in.recheck(viewer)
+                viewer = await cases.sign_in.recheck(viewer)
             except Unauthorized:
                 return
             except OdeionError:
@@ -126,7 +130,7 @@ async def _authenticate() -> Viewer:
 
 
 async def _send_events(queue: asyncio.Queue[RealtimeMessage], viewer: Viewer) -> None:
-    async for message in _messages(queue, viewer):
+    async for message in _messages(queue, viewer, use_cases()):
         if message is None:
             await _send("s2c_ping", {})
         else:
