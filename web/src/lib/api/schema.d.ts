@@ -1482,7 +1482,7 @@ export interface components {
         };
         /**
          * MetadataRequest
-         * @description Only what is given is changed; null clears a field. What is written here is kept from later scans.
+         * @description Only what is given is changed; null clears a field that may be empty. What is written here is kept from later scans.
          * @example {
          *       "title": "Stalker",
          *       "year": 1979
@@ -1491,9 +1491,9 @@ export interface components {
         MetadataRequest: {
             /**
              * Title
-             * @default
+             * @default null
              */
-            title?: string;
+            title?: string | null;
             /**
              * Original Title
              * @default null
@@ -1501,9 +1501,9 @@ export interface components {
             original_title?: string | null;
             /**
              * Sort Title
-             * @default
+             * @default null
              */
-            sort_title?: string;
+            sort_title?: string | null;
             /**
              * Year
              * @default null
@@ -1521,9 +1521,9 @@ export interface components {
             content_rating?: string | null;
             /**
              * Genres
-             * @default []
+             * @default null
              */
-            genres?: string[];
+            genres?: string[] | null;
         };
         /**
          * Movie
@@ -1583,9 +1583,9 @@ export interface components {
         MovieMetadataRequest: {
             /**
              * Title
-             * @default
+             * @default null
              */
-            title?: string;
+            title?: string | null;
             /**
              * Original Title
              * @default null
@@ -1593,9 +1593,9 @@ export interface components {
             original_title?: string | null;
             /**
              * Sort Title
-             * @default
+             * @default null
              */
-            sort_title?: string;
+            sort_title?: string | null;
             /**
              * Year
              * @default null
@@ -1613,9 +1613,9 @@ export interface components {
             content_rating?: string | null;
             /**
              * Genres
-             * @default []
+             * @default null
              */
-            genres?: string[];
+            genres?: string[] | null;
             /**
              * Tagline
              * @default null

@@ -270,7 +270,7 @@ export class Player {
 		const chosen = this.session?.subtitles.find((choice) => choice.key === this.subtitleKey);
 		for (const [key, element] of this.#tracks) element.track.mode = key === chosen?.key ? 'showing' : 'disabled';
 		if (this.#hls) {
-			const at = chosen ? this.#hls.subtitleTracks.findIndex((track) => track.name === chosen.label) : -1;
+			const at = chosen ? this.#hls.subtitleTracks.findIndex((track) => isSameTrack(track, chosen)) : -1;
 			this.#hls.subtitleDisplay = at >= 0;
 			this.#hls.subtitleTrack = at;
 			if (at >= 0) this.#dropTracks();
@@ -415,4 +415,11 @@ export class Player {
 		})().catch(() => {});
 		await farewell;
 	}
+}
+
+/** The playlist of a track and its document lie side by side; names may be told apart in the playlist. */
+function isSameTrack(track: { url: string; name: string }, choice: SubtitleChoice): boolean {
+	if (!choice.url) return false;
+	const stem = (url: string) => new URL(url, location.href).pathname.replace(/\.\w+$/, '');
+	return stem(track.url) === stem(choice.url) || track.name === choice.label;
 }
