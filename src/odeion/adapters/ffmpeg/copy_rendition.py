@@ -45,8 +45,9 @@ _VIDEO_TIMESCALE = 90_000
 # Matroska's times are rounded to a millisecond, so the reordering seen in them may be one too small at both ends.
 _ROUNDING_SLACK_S = Fraction(2, 1000)
 _AUDIO_TOLERANCE_S = Fraction(3, 1000)
-# An index that ends this long before the file does is a partial one.
-_INDEX_LACK_S = 60
+# An index that ends this long before the file does is a partial one; also one that ends sooner, but for longer than
+# its keyframes lie apart.
+_INDEX_LACK_S, _SUSPECT_LACK_S = 60, 12
 _REORDER_PROBE_PACKETS = 150
 _LEADING_PICTURES = 32
 _SEGMENT_LIMIT_BYTES = 1 << 30
@@ -121,10 +122,16 @@ def file_origin_s(fresh: MediaStream) -> Fraction:
 
 
 def plan_video(
-    media: MediaStream, fresh: MediaStream, origin_s: Fraction, *, known_keyframes: Sequence[int] | None
+    media: MediaStream,
+    fresh: MediaStream,
+    origin_s: Fraction,
+    probed_s: Fraction,
+    *,
+    known_keyframes: Sequence[int] | None,
 ) -> VideoCopy:
     """Read the container's index, and a few packets of the start, the middle and the end. `fresh` is the same stream
-    just opened; `known_keyframes` are those of an earlier walk. Raises Conflict, Unavailable, WalkNeeded."""
+    just opened; `probed_s` how long the file lasts by its probe; `known_keyframes` are those of an earlier walk. Raises
+    Conflict, Unavailable, WalkNeeded."""
     base = media.time_base
     # A timescale of the container's own keeps its times exact.
     exact = base.numerator == 1 and 5_000 <= base.denominator <= 1_000_000
@@ -138,8 +145,7 @@ def plan_video(
         keyframes = list(known_keyframes)
     else:
         keyframes = sorted(timestamp for timestamp, _, _ in indexed)
-        covered_s = keyframes[-1] * base - media.start_s if keyframes else Fraction(0)
-        if not keyframes or (media.duration_s or 0) - covered_s > _INDEX_LACK_S:
+        if not _covers(keyframes, base, origin_s + probed_s):
             raise WalkNeeded
     media.seek(keyframes[0])
     first = _gather(media, _REORDER_PROBE_PACKETS)
@@ -169,6 +175,15 @@ def plan_video(
 
 class WalkNeeded(Exception):
     """The container has no index, or a part of one: read all packets with `walk_keyframes`, once."""
+
+
+def _covers(keyframes: Sequence[int], time_base: Fraction, end_s: Fraction) -> bool:
+    """Whether an index is of the whole file: libavformat does not say when it is not."""
+    if not keyframes:
+        return False
+    lack_s = end_s - keyframes[-1] * time_base
+    apart = max((after - before for before, after in itertools.pairwise(keyframes)), default=0)
+    return lack_s <= _SUSPECT_LACK_S or (lack_s <= _INDEX_LACK_S and lack_s <= 2 * apart * time_base)
 
 
 def walk_keyframes(media: MediaStream) -> list[int]:
@@ -329,8 +344,11 @@ class AudioCopy:
         return near if abs(near - ticks) <= _AUDIO_TOLERANCE_S * self.track.timescale else ticks
 
 
-def plan_audio(media: MediaStream, fresh: MediaStream, another: MediaStream, origin_s: Fraction) -> AudioCopy:
-    """`fresh` and `another` are the same stream just opened. Raises Conflict, Unavailable."""
+def plan_audio(
+    media: MediaStream, fresh: MediaStream, another: MediaStream, origin_s: Fraction, probed_s: Fraction
+) -> AudioCopy:
+    """`fresh` and `another` are the same stream just opened; `probed_s` is how long the file lasts by its probe. Raises
+    Conflict, Unavailable."""
     init = copy_init(fresh)
     track = read_track(init)
     scale = Scale(media.time_base, track.timescale, origin_s)
@@ -343,11 +361,9 @@ def plan_audio(media: MediaStream, fresh: MediaStream, another: MediaStream, ori
     frame = _frame_ticks(media, head, scale)
     by_video = False
     if media.is_matroska and (video := media.video_stream) is not None:
-        keyframes = media.keyframes(video)
-        end_s = media.duration_s or Fraction(0)
-        covered_s = keyframes[-1][0] * (video.time_base or Fraction(1)) if keyframes else Fraction(0)
-        by_video = bool(keyframes) and end_s - covered_s <= _INDEX_LACK_S
-    end = _audio_end(media, scale, track.timescale, by_video=by_video) or head[-1][0]
+        times = sorted(timestamp for timestamp, _, _ in media.keyframes(video))
+        by_video = _covers(times, video.time_base or Fraction(1), origin_s + probed_s)
+    end = _audio_end(media, scale, probed_s, by_video=by_video) or head[-1][0]
     frames = max((2 * (end - first) + frame) // (2 * frame) + 1, 1)
     per_segment = max(round(_AUDIO_TARGET_S * track.timescale / frame), 1)
     count = -(-frames // per_segment)
@@ -425,13 +441,10 @@ def _seek_audio(media: MediaStream, copy: AudioCopy, frame: int, step: int) -> N
         media.seek(int((wanted_s - back_s) / media.time_base))
 
 
-def _audio_end(media: MediaStream, scale: Scale, timescale: int, *, by_video: bool) -> int | None:
+def _audio_end(media: MediaStream, scale: Scale, probed_s: Fraction, *, by_video: bool) -> int | None:
     """When the last frame begins, in ticks: read from near the end, and from further back where nothing is there."""
-    duration_s = (media.duration_s or Fraction(0)) + media.start_s
     for back_s in (0, 10, 60, 600, None):
-        target_s = duration_s - back_s if back_s is not None else media.start_s
-        if target_s < media.start_s:
-            continue
+        target_s = scale.origin_s + (max(probed_s - back_s, Fraction(0)) if back_s is not None else 0)
         video = media.video_stream
         if by_video and video is not None and video.time_base:
             media.seek(int(target_s / video.time_base), video)

@@ -73,10 +73,10 @@ class VideoTimes:
 
 def time_video(shown: Sequence[int], decoded: Sequence[int], end: int, *, opens_timeline: bool) -> VideoTimes:
     """Times of a segment's samples, in decode order, from when they are shown and decoded, to `end`, the decode time of
-    the next segment. In the segment that opens the timeline decode times before 0 are squeezed to one tick apart: a
+    the next segment. In the segment that opens the timeline those decoded before 0 are squeezed in behind it: a
     negative time cannot be written, and moving the whole timeline would leave a hole at its start."""
-    if opens_timeline:
-        decoded = [max(time, position) for position, time in enumerate(decoded)]
+    if opens_timeline and decoded[0] < 0:
+        decoded = _squeezed(shown, decoded)
     times = [decoded[0]]
     for time in decoded[1:]:
         times.append(max(time, times[-1] + 1))
@@ -86,6 +86,15 @@ def time_video(shown: Sequence[int], decoded: Sequence[int], end: int, *, opens_
         [after - before for before, after in zip(times, ends, strict=True)],
         [show - decode for show, decode in zip(shown, times, strict=True)],
     )
+
+
+def _squeezed(shown: Sequence[int], decoded: Sequence[int]) -> list[int]:
+    """Decode times from 0 on: evenly spaced up to the first that is right, and none later than its picture is shown.
+    (One tick apart would do, but looks like a jump in time to some players.)"""
+    early = sum(time <= 0 for time in decoded)
+    room = min([*decoded[early : early + 1], *(time for time in shown[1:early] if time > 0)], default=0)
+    step = max(room // (early + 1), 1)
+    return [*range(0, early * step, step), *decoded[early:]]
 
 
 def video_fragment(

@@ -98,11 +98,6 @@ class MediaStream:
         return Fraction(start, 1_000_000) if start is not None else Fraction(0)
 
     @property
-    def duration_s(self) -> Fraction | None:
-        duration = self._container.duration
-        return Fraction(duration, 1_000_000) if duration else None
-
-    @property
     def video_stream(self) -> Stream | None:
         """The stream whose index a Matroska file is sought by."""
         return next((stream for stream in self._container.streams if stream.type == "video"), None)
@@ -125,6 +120,11 @@ class MediaStream:
             self._container.seek(timestamp, stream=stream or self.stream, backward=True)
         except (av.error.FFmpegError, OSError) as error:
             raise Unavailable(_UNREADABLE) from error
+
+    def seek_start(self) -> None:
+        """To the first packet of an MP4 file, which may lie before its 0."""
+        entries = self.stream.index_entries
+        self.seek(entries[0].timestamp if len(entries) else self.stream.start_time or 0)
 
     def packets(self) -> Iterator[Packet[Stream]]:
         """The stream's packets with a timestamp, from where the file stands."""

@@ -122,7 +122,7 @@ class HlsRenditionProducer:
             if isinstance(copy, VideoCopy):
                 return video_segment(media, copy, number)
             if number == 0 and not fresh:
-                media.seek(min(0, media.stream.start_time or 0))
+                media.seek_start()
             return audio_segment(media, copy, number)
 
     async def _copy(self, source: MediaSource, rendition: Rendition) -> Copy:
@@ -146,7 +146,8 @@ class HlsRenditionProducer:
         self, source: MediaSource, index: int, origin_s: Fraction, keyframes: list[int] | None
     ) -> VideoCopy:
         with self._pool.borrow(source, index) as media, self._pool.borrow(source, index, fresh=True) as fresh:
-            return plan_video(media, fresh, origin_s, known_keyframes=keyframes)
+            duration_s = Fraction(source.technical.duration_ms, 1000)
+            return plan_video(media, fresh, origin_s, duration_s, known_keyframes=keyframes)
 
     def _plan_audio(self, source: MediaSource, index: int, origin_s: Fraction) -> AudioCopy:
         with (
@@ -154,7 +155,7 @@ class HlsRenditionProducer:
             self._pool.borrow(source, index, fresh=True) as fresh,
             self._pool.borrow(source, index, fresh=True) as another,
         ):
-            return plan_audio(media, fresh, another, origin_s)
+            return plan_audio(media, fresh, another, origin_s, Fraction(source.technical.duration_ms, 1000))
 
     def _walk(self, source: MediaSource, index: int) -> list[int]:
         with self._pool.borrow(source, index, fresh=True) as media:

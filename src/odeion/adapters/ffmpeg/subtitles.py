@@ -50,7 +50,7 @@ _OLD_ENCODINGS = {
     "gb18030": "chi zho",
 }
 _ENCODING_OF = {code: encoding for encoding, codes in _OLD_ENCODINGS.items() for code in codes.split()}
-_TAG = re.compile(r"<(/?)(i|b|u|c)(?:\.[\w.]*)?>|<[^>]*>?", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)(i|b|u|c)(?:\.[\w.]*)?>|</?[a-z0-9!?][^>]*>|<", re.IGNORECASE)
 
 
 class FfmpegSubtitleConverter:
@@ -123,8 +123,8 @@ _WEBVTT = ("-c:s", "webvtt", "-f", "webvtt", "pipe:1")
 
 
 def clean_webvtt(text: str) -> str:
-    """WebVTT with no markup but italics, bold, underline and classes; no style, region or note blocks. What looks like
-    another tag is dropped."""
+    """WebVTT with no markup but italics, bold, underline and classes; no style, region or note blocks. Other
+    tags are dropped."""
     blocks = re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n").strip())
     cues = []
     for block in blocks:
@@ -158,7 +158,9 @@ def decode_subtitles(data: bytes, language: str | None) -> str:
 
 def _plain_tag(match: re.Match[str]) -> str:
     slash, name = match.group(1), match.group(2)
-    return f"<{slash}{name.lower()}>" if name else ""
+    if name:
+        return f"<{slash}{name.lower()}>"
+    return "&lt;" if match.group() == "<" else ""
 
 
 def _read_sidecar(root_path: str, relative_path: str) -> bytes:

@@ -1,0 +1,328 @@
+"""Helps to test HLS output: sources of many kinds, the whole output as a player's folder, and what is in it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+
+from odeion.adapters.ffmpeg.boxes import boxes, find
+from odeion.adapters.pyav.probe_worker import probe_file
+from odeion.application.playback import playlists
+from odeion.application.playback.ports import MediaSource, Rendition, RenditionProducer, SegmentGrid
+from odeion.domain.media_file import FileStamp, HdrFormat
+from odeion.domain.playback import (
+    AudioCapability,
+    ClientCapabilities,
+    PlaybackOptions,
+    PlaybackPlan,
+    VideoCapability,
+    decide,
+)
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+ME = PlaybackSessionId(1)
+
+COPIES_ALL = ClientCapabilities(
+    video=tuple(VideoCapability(codec=codec, max_bit_depth=10) for codec in ("h264", "hevc", "vp9", "av1")),
+    audio=tuple(AudioCapability(codec=codec) for codec in ("aac", "ac3", "eac3", "opus", "flac")),
+    hdr=frozenset(HdrFormat),
+)
+# A client that wants H.264 (8 bits) at most 2 lines high cannot be had: whatever the source, it is converted.
+CONVERTS_ALL = ClientCapabilities(
+    video=(VideoCapability(codec="h264", max_width=2),), audio=(AudioCapability(codec="aac", max_channels=1),)
+)
+
+
+def ffmpeg(*arguments: str | Path) -> str:
+    """Run it; what it said. Raises with it when it failed."""
+    done = subprocess.run(
+        [FFMPEG, "-nostdin", "-hide_banner", "-v", "warning", "-y", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def encode(target: Path, *arguments: str | Path) -> Path:
+    ffmpeg(*arguments, "-map_metadata", "-1", target)
+    return target
+
+
+def pattern(seconds: float, rate: str, size: str = "160x90") -> tuple[str, ...]:
+    return "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}"
+
+
+def tone(seconds: float) -> tuple[str, ...]:
+    return "-f", "lavfi", "-i", f"sine=f=330:b=4:r=48000:d={seconds}"
+
+
+def h264(*, frames_between_keys: int, more: str = "") -> tuple[str, ...]:
+    parameters = f"keyint={frames_between_keys}:scenecut=0:bframes=3{more}"
+    return "-c:v", "libx264", "-preset", "veryfast", "-x264-params", parameters, "-pix_fmt", "yuv420p"
+
+
+Maker = Callable[[Path], Path]
+_makers: dict[str, Maker] = {}
+
+
+def sample(maker: Maker) -> Maker:
+    _makers[maker.__name__] = maker
+    return maker
+
+
+def make(name: str, folder: Path) -> Path:
+    """The sample of that name, made once."""
+    ready = sorted(folder.glob(f"{name}.*"))
+    return ready[0] if ready else _makers[name](folder)
+
+
+@sample
+def h264_aac_mp4(folder: Path) -> Path:
+    """B-frames, an edit list for them and one for the encoder's priming."""
+    codec = h264(frames_between_keys=48)
+    return encode(folder / "h264_aac_mp4.mp4", *pattern(21, "24000/1001"), *tone(21), *codec, "-c:a", "aac")
+
+
+@sample
+def h264_surround_mkv(folder: Path) -> Path:
+    """Two audio tracks of 5.1."""
+    return encode(
+        folder / "h264_surround_mkv.mkv",
+        *(*pattern(20, "30000/1001"), *tone(20), "-map", "0", "-map", "1", "-map", "1"),
+        *(*h264(frames_between_keys=75), "-ac", "6", "-c:a:0", "ac3", "-c:a:1", "eac3"),
+    )
+
+
+@sample
+def open_gop_mkv(folder: Path) -> Path:
+    codec = h264(frames_between_keys=40, more=":open-gop=1")
+    return encode(folder / "open_gop_mkv.mkv", *pattern(20, "25"), *tone(20), *codec, "-c:a", "aac")
+
+
+@sample
+def open_gop_mp4(folder: Path) -> Path:
+    return encode(folder / "open_gop_mp4.mp4", "-i", make("open_gop_mkv", folder), "-c", "copy")
+
+
+@sample
+def hevc10_mkv(folder: Path) -> Path:
+    """50 frames a second, open groups of pictures, HDR10."""
+    codec = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params"
+    parameters = (
+        "log-level=error:keyint=100:open-gop=1:bframes=3:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    )
+    arguments = (*codec.split(), parameters, "-c:a", "libopus")
+    return encode(folder / "hevc10_mkv.mkv", *pattern(20, "50"), *tone(20), *arguments)
+
+
+@sample
+def hevc10_mp4(folder: Path) -> Path:
+    return encode(folder / "hevc10_mp4.mp4", "-i", make("hevc10_mkv", folder), "-c", "copy")
+
+
+@sample
+def vp9_webm(folder: Path) -> Path:
+    codec = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "50", "-c:a", "libopus")
+    return encode(folder / "vp9_webm.webm", *pattern(20, "25"), *tone(20), *codec)
+
+
+@sample
+def av1_mkv(folder: Path) -> Path:
+    codec = ("-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-g", "50", "-c:a", "flac")
+    return encode(folder / "av1_mkv.mkv", *pattern(20, "25"), *tone(20), *codec)
+
+
+@sample
+def no_cues_mkv(folder: Path) -> Path:
+    """Written to a pipe: neither an index nor a duration."""
+    target = folder / "no_cues_mkv.mkv"
+    command = [FFMPEG, "-v", "error", "-i", make("open_gop_mkv", folder), "-c", "copy", "-f", "matroska", "pipe:1"]
+    target.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    return target
+
+
+@sample
+def late_mkv(folder: Path) -> Path:
+    """Begins at 5 s."""
+    arguments = ("-i", make("open_gop_mkv", folder), "-c", "copy", "-output_ts_offset", "5")
+    return encode(folder / "late_mkv.mkv", *arguments)
+
+
+@sample
+def late_audio_mp4(folder: Path) -> Path:
+    film = make("h264_aac_mp4", folder)
+    arguments = ("-i", film, "-itsoffset", "0.7", "-i", film, "-map", "0:v", "-map", "1:a", "-c", "copy")
+    return encode(folder / "late_audio_mp4.mp4", *arguments)
+
+
+@sample
+def trimmed_mp4(folder: Path) -> Path:
+    """An edit list begins in the middle of a group of pictures: the ones before have negative times."""
+    return encode(folder / "trimmed_mp4.mp4", "-ss", "3.3", "-i", make("h264_aac_mp4", folder), "-c", "copy")
+
+
+@sample
+def variable_rate_mkv(folder: Path) -> Path:
+    arguments = ("-vf", "select='not(eq(mod(n\\,7)\\,3))'", "-fps_mode", "vfr", *h264(frames_between_keys=50))
+    return encode(folder / "variable_rate_mkv.mkv", *pattern(20, "30"), *tone(20), *arguments, "-c:a", "aac")
+
+
+@sample
+def fragmented_mp4(folder: Path) -> Path:
+    arguments = ("-c", "copy", "-movflags", "frag_keyframe+empty_moov")
+    return encode(folder / "fragmented_mp4.mp4", "-i", make("open_gop_mkv", folder), *arguments)
+
+
+@sample
+def transport_stream(folder: Path) -> Path:
+    return encode(folder / "transport_stream.ts", "-i", make("open_gop_mkv", folder), "-c", "copy")
+
+
+@functools.cache
+def probe(path: Path) -> MediaSource:
+    status = path.stat()
+    stamp = FileStamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    technical = probe_file(os.fspath(path))
+    return MediaSource(
+        file_id=MediaFileId(1), root_path=str(path.parent), path=str(path), stamp=stamp, technical=technical
+    )
+
+
+def plan_for(source: MediaSource, capabilities: ClientCapabilities) -> PlaybackPlan:
+    return decide(source.technical, source.sidecars, capabilities, PlaybackOptions())
+
+
+@dataclass(frozen=True)
+class Produced:
+    """A rendition written to a folder, and all of it in one file."""
+
+    grid: SegmentGrid
+    init: bytes
+    segments: list[bytes]
+    whole: Path
+
+
+async def fetch(producer: RenditionProducer, source: MediaSource, rendition: Rendition, number: int) -> bytes:
+    pieces = await producer.segment(source, rendition, number, session_id=ME)
+    return b"".join([piece async for piece in pieces])
+
+
+async def produce(producer: RenditionProducer, source: MediaSource, rendition: Rendition, folder: Path) -> Produced:
+    folder.mkdir(parents=True)  # noqa: ASYNC240 - a test may wait for its disk
+    grid = await producer.grid(source, rendition)
+    init = await producer.init_segment(source, rendition)
+    (folder / "index.m3u8").write_text(playlists.media(grid))
+    (folder / "init.mp4").write_bytes(init)
+    segments = []
+    for number in range(len(grid.starts_s)):
+        segments.append(await fetch(producer, source, rendition, number))
+        (folder / f"{number}.m4s").write_bytes(segments[-1])
+    whole = folder / "whole.mp4"
+    whole.write_bytes(init + b"".join(segments))
+    return Produced(grid, init, segments, whole)
+
+
+async def publish(producer: RenditionProducer, source: MediaSource, plan: PlaybackPlan, folder: Path) -> Path:
+    """All of it as a client would fetch it; the master playlist."""
+    assert plan.video is not None
+    await produce(producer, source, plan.video, folder / "video")
+    for audio in plan.audio:
+        await produce(producer, source, audio, folder / playlists.audio_rendition_name(audio))
+    facts = [(audio, await producer.facts(source, audio)) for audio in plan.audio]
+    master = folder / "master.m3u8"
+    video_facts = await producer.facts(source, plan.video)
+    master.write_text(playlists.master(plan, (plan.video, video_facts), facts))
+    return master
+
+
+def play(file: Path) -> float:
+    """Decode all of it with ffmpeg as a client. Fails if it has anything to say. Returns how many seconds it lasts."""
+    done = subprocess.run(
+        [
+            *(FFMPEG, "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", "-i", str(file)),
+            *("-map", "0", "-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-f", "null", "-"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    times = [line.split("=")[1] for line in done.stdout.splitlines() if line.startswith("out_time_us=")]
+    return int(times[-1]) / 1_000_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A packet: times in seconds, and a checksum of its bytes."""
+
+    pts: float
+    dts: float | None
+    duration: float
+    checksum: int
+    key: bool
+
+
+def packets(path: Path, stream_index: int = 0) -> list[Seen]:
+    with av.open(str(path)) as container:
+        stream = container.streams[stream_index]
+        base = stream.time_base or Fraction(1)
+        return [
+            Seen(
+                float(packet.pts * base),
+                float(packet.dts * base) if packet.dts is not None else None,
+                float((packet.duration or 0) * base),
+                zlib.crc32(bytes(packet)),
+                packet.is_keyframe,
+            )
+            for packet in container.demux(stream)
+            if packet.pts is not None and packet.size
+        ]
+
+
+def start_s(path: Path) -> float:
+    """What is 0 on the timeline of its renditions: where the container begins, or its first picture if that is
+    before."""
+    with av.open(str(path)) as container:
+        start = (container.start_time or 0) / 1_000_000
+        shown = [float(p.pts * p.time_base) for p in container.demux(video=0) if p.pts is not None]
+        return min([start, *shown[:20]])
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a segment says of itself, in seconds of decode time."""
+
+    start: float
+    end: float
+    first_shown: float
+    first_is_key: bool
+
+
+def span(init: bytes, segment: bytes) -> Span:
+    """Read from the boxes, not by what wrote them."""
+    header = find(init, b"moov", b"trak", b"mdia", b"mdhd")
+    traf = find(segment, b"moof", b"traf")
+    assert header is not None and traf is not None
+    scale = int.from_bytes(init[header.body + 12 : header.body + 16], "big")
+    inner = {box.kind: segment[box.body : box.end] for box in boxes(segment, traf.body, traf.end)}
+    start = int.from_bytes(inner[b"tfdt"][4:12], "big")
+    run = inner[b"trun"]
+    contents, count = int.from_bytes(run[1:4], "big"), int.from_bytes(run[4:8], "big")
+    columns = [flag for flag in (0x100, 0x200, 0x400, 0x800) if contents & flag]
+    rows = [run[12 + n * 4 * len(columns) :][: 4 * len(columns)] for n in range(count)]
+    durations = [int.from_bytes(row[:4], "big") for row in rows]
+    offset = int.from_bytes(rows[0][12:16], "big", signed=True) if 0x800 in columns else 0
+    key = not int.from_bytes(rows[0][8:12], "big") & 0x10000 if 0x400 in columns else True
+    return Span(start / scale, (start + sum(durations)) / scale, (start + offset) / scale, key)

@@ -1,0 +1,225 @@
+"""Copied renditions: what comes out is what was in, cut so that nobody notices."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.integration.media import hls
+from tests.integration.media.hls import COPIES_ALL, Produced, Seen
+
+from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.domain.playback import Treatment
+from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
+
+SAMPLES = [
+    "h264_aac_mp4",
+    "h264_surround_mkv",
+    "open_gop_mkv",
+    "open_gop_mp4",
+    "hevc10_mkv",
+    "hevc10_mp4",
+    "vp9_webm",
+    "av1_mkv",
+    "no_cues_mkv",
+    "late_mkv",
+    "late_audio_mp4",
+    "trimmed_mp4",
+    "variable_rate_mkv",
+    "fragmented_mp4",
+]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("samples")
+
+
+@pytest.fixture
+async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
+    async def folder() -> Path:
+        return tmp_path / "cache"
+
+    producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9)
+    yield producer
+    await producer.close()
+
+
+def matches(source: list[Seen], produced: list[Seen], origin_s: float) -> None:
+    """Count, order, bytes and times of showing are those of the source."""
+    assert [packet.checksum for packet in produced] == [packet.checksum for packet in source]
+    for before, after in zip(source, produced, strict=True):
+        assert after.pts == pytest.approx(before.pts - origin_s, abs=0.003)
+
+
+def is_seamless(rendition: Produced) -> None:
+    spans = [hls.span(rendition.init, segment) for segment in rendition.segments]
+    for before, after in itertools.pairwise(spans):
+        assert after.start == pytest.approx(before.end, abs=0.001)
+
+
+class TestCopies:
+    @pytest.mark.parametrize("name", SAMPLES)
+    async def test_gives_every_packet_of_the_source_in_its_place(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = hls.make(name, samples)
+        source = hls.probe(path)
+        plan = hls.plan_for(source, COPIES_ALL)
+        origin_s = hls.start_s(path)
+        assert plan.video is not None and plan.video.treatment is Treatment.COPY
+
+        video = await hls.produce(producer, source, plan.video, tmp_path / "video")
+        matches(hls.packets(path, plan.video.stream_index), hls.packets(video.whole), origin_s)
+        is_seamless(video)
+        assert all(hls.span(video.init, segment).first_is_key for segment in video.segments)
+        assert hls.play(video.whole) == pytest.approx(video.grid.duration_s, abs=0.1)
+
+        for audio in plan.audio:
+            assert audio.treatment is Treatment.COPY
+            sound = await hls.produce(producer, source, audio, tmp_path / f"audio-{audio.stream_index}")
+            heard = [p for p in hls.packets(path, audio.stream_index) if p.pts - origin_s >= -0.0005]
+            matches(heard, hls.packets(sound.whole), origin_s)
+            is_seamless(sound)
+            late_s = hls.span(sound.init, sound.segments[0]).start
+            assert hls.play(sound.whole) == pytest.approx(sound.grid.duration_s - late_s, abs=0.1)
+
+    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "no_cues_mkv", "vp9_webm"])
+    async def test_is_the_same_whoever_makes_it_and_in_whatever_order(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        plan = hls.plan_for(source, COPIES_ALL)
+
+        async def folder() -> Path:
+            return tmp_path / "another"
+
+        another = HlsRenditionProducer(folder, encoder_limit=1, cache_limit_bytes=10**9)
+        for rendition in [plan.video, *plan.audio]:
+            assert rendition is not None
+            grid = await producer.grid(source, rendition)
+            assert grid == await another.grid(source, rendition)
+            numbers = list(range(len(grid.starts_s)))
+            in_order = [await hls.fetch(producer, source, rendition, number) for number in numbers]
+            random.Random(4).shuffle(numbers)  # noqa: S311
+            for number in numbers:
+                assert await hls.fetch(another, source, rendition, number) == in_order[number]
+        await another.close()
+
+    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "hevc10_mkv", "vp9_webm", "late_mkv"])
+    async def test_plays_from_its_playlists(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        master = await hls.publish(producer, source, hls.plan_for(source, COPIES_ALL), tmp_path / "player")
+        grid = await producer.grid(source, hls.plan_for(source, COPIES_ALL).video)  # type: ignore[arg-type]
+        assert hls.play(master) == pytest.approx(grid.duration_s, abs=0.2)
+
+    async def test_begins_with_short_segments(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        durations = (await producer.grid(source, video)).durations_s()
+        assert durations[0] < 3
+        assert all(duration >= 6 for duration in durations[2:-1])
+
+    async def test_remembers_the_keyframes_of_a_file_without_an_index(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make("no_cues_mkv", samples))
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        await producer.grid(source, video)
+        assert list((tmp_path / "cache").glob("*/keyframes.json"))
+
+    async def test_knows_no_segment_beyond_the_grid(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        plan = hls.plan_for(source, COPIES_ALL)
+        for rendition in [plan.video, *plan.audio]:
+            assert rendition is not None
+            count = len((await producer.grid(source, rendition)).starts_s)
+            for number in (count, -1):
+                with pytest.raises(NotFound):
+                    await hls.fetch(producer, source, rendition, number)
+
+
+class TestFacts:
+    @pytest.mark.parametrize(
+        ("name", "video", "sound", "video_range"),
+        [
+            ("h264_aac_mp4", "avc1.64000a", "mp4a.40.2", "SDR"),
+            ("h264_surround_mkv", "avc1.64000b", "ac-3", "SDR"),
+            ("hevc10_mkv", "hvc1.2.4.L60.90", "opus", "PQ"),
+            ("vp9_webm", "vp09.00.10.08", "opus", "SDR"),
+            ("av1_mkv", "av01.0.00M.08", "fLaC", "SDR"),
+        ],
+    )
+    async def test_describe_what_is_sent(
+        self, name: str, video: str, sound: str, video_range: str, samples: Path, producer: HlsRenditionProducer
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        plan = hls.plan_for(source, COPIES_ALL)
+        assert plan.video is not None
+        facts = await producer.facts(source, plan.video)
+        assert (facts.codecs, facts.width, facts.height, facts.video_range) == (video, 160, 90, video_range)
+        assert facts.frame_rate == pytest.approx(float(source.technical.video[0].frame_rate or 0))
+        assert (await producer.facts(source, plan.audio[0])).codecs == sound
+
+    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "vp9_webm"])
+    async def test_no_segment_takes_more_than_the_bandwidth(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        plan = hls.plan_for(source, COPIES_ALL)
+        for rendition in [plan.video, *plan.audio]:
+            assert rendition is not None
+            facts = await producer.facts(source, rendition)
+            made = await hls.produce(producer, source, rendition, tmp_path / str(rendition.stream_index))
+            for segment, duration in zip(made.segments, made.grid.durations_s(), strict=True):
+                assert len(segment) * 8 / duration <= facts.bandwidth_bps * 1.1 or duration < 1
+            total_bps = sum(map(len, made.segments)) * 8 / made.grid.duration_s
+            assert total_bps == pytest.approx(facts.average_bandwidth_bps, rel=0.35)
+
+
+class TestSource:
+    async def test_that_has_changed_is_refused(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "film.mp4"
+        path.write_bytes(hls.make("h264_aac_mp4", samples).read_bytes())
+        source = hls.probe(path)
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        await hls.fetch(producer, source, video, 1)
+        with path.open("ab") as file:
+            file.write(b"more")
+        for attempt in (producer.grid(source, video), hls.fetch(producer, source, video, 1)):
+            with pytest.raises(Conflict):
+                await attempt
+
+    async def test_that_is_away_is_unavailable(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "film.mp4"
+        path.write_bytes(hls.make("h264_aac_mp4", samples).read_bytes())
+        source = hls.probe(path)
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        await producer.grid(source, video)
+        path.unlink()
+        for attempt in (producer.init_segment(source, video), hls.fetch(producer, source, video, 0)):
+            with pytest.raises(Unavailable):
+                await attempt
+
+    async def test_that_is_no_regular_file_is_refused(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        with pytest.raises(Conflict):
+            await producer.grid(dataclasses.replace(source, path=str(tmp_path)), video)
