@@ -203,6 +203,8 @@ export class Player {
 			backBufferLength: 60,
 			maxBufferLength: 30,
 			enableWorker: true,
+			// Each text is one document for the whole film: a track element shows it, with a policy that forbids data addresses.
+			renderTextTracksNatively: false,
 			// A conversion may need a while for its first segment.
 			fragLoadPolicy: {
 				default: {
@@ -224,10 +226,10 @@ export class Player {
 			const at = hls.audioTracks.findIndex((track) => track.name === name);
 			if (at >= 0 && hls.audioTrack !== at) hls.audioTrack = at;
 		});
-		hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => this.#showSubtitles());
 		hls.on(Hls.Events.ERROR, (_, data) => this.#hlsFailed(Hls, hls, data));
 		hls.loadSource(started.url);
 		hls.attachMedia(video);
+		this.#addTracks(started.subtitles);
 		this.#showSubtitles();
 	}
 
@@ -269,16 +271,7 @@ export class Player {
 	#showSubtitles(): void {
 		const chosen = this.session?.subtitles.find((choice) => choice.key === this.subtitleKey);
 		for (const [key, element] of this.#tracks) element.track.mode = key === chosen?.key ? 'showing' : 'disabled';
-		if (this.#hls) {
-			const at = chosen ? this.#hls.subtitleTracks.findIndex((track) => isSameTrack(track, chosen)) : -1;
-			this.#hls.subtitleDisplay = at >= 0;
-			this.#hls.subtitleTrack = at;
-			if (at >= 0) this.#dropTracks();
-			else if (chosen && !this.#tracks.has(chosen.key)) {
-				const element = this.#addTrack(chosen);
-				if (element) element.track.mode = 'showing';
-			}
-		} else if (this.#tracks.size === 0) {
+		if (this.#tracks.size === 0) {
 			// The browser plays HLS by itself and made the tracks.
 			for (const track of this.#video.textTracks) track.mode = chosen && track.label === chosen.label ? 'showing' : 'disabled';
 		}
@@ -415,11 +408,4 @@ export class Player {
 		})().catch(() => {});
 		await farewell;
 	}
-}
-
-/** The playlist of a track and its document lie side by side; names may be told apart in the playlist. */
-function isSameTrack(track: { url: string; name: string }, choice: SubtitleChoice): boolean {
-	if (!choice.url) return false;
-	const stem = (url: string) => new URL(url, location.href).pathname.replace(/\.\w+$/, '');
-	return stem(track.url) === stem(choice.url) || track.name === choice.label;
 }

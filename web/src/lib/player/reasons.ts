@@ -48,3 +48,9 @@ export function decisionsOf(session: PlaybackSession): StreamDecision[] {
 		return true;
 	});
 }
+
+/** Why the file as a whole is not played directly, less what is said of its picture or sound anyhow. */
+export function reasonsOf(session: PlaybackSession): string[] {
+	const told = new Set(session.decisions.flatMap((decision) => decision.reasons));
+	return session.reasons.filter((reason) => !told.has(reason));
+}
