@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.process import running
 from odeion.adapters.embedded.valkey import EmbeddedValkey
-from tests.harness import Harness, Servers, open_harness
+from tests.harness import Harness, Servers, Shelf, open_harness
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,23 @@ async def servers() -> AsyncIterator[Servers]:
 async def harness(servers: Servers, tmp_path: Path) -> AsyncIterator[Harness]:
     async with open_harness(servers, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of H.264 and AAC, 128x72, in MP4."""
+    clip = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    picture = "testsrc2=size=128x72:rate=12:duration=2"
+    sources = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=duration=2:sample_rate=48000"]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *sources, *codecs, str(clip)]
+    subprocess.run(command, check=True, timeout=60)
+    return clip
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, tiny_clip: Path) -> Shelf:
+    """An empty media folder to put films into."""
+    root = tmp_path / "media"
+    root.mkdir()
+    return Shelf(root, tiny_clip)

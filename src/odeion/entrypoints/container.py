@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from arq.connections import ArqRedis
 from dependency_injector import containers, providers
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from odeion.adapters.embedded.beside import find_running_postgres, find_running_valkey
@@ -219,8 +219,10 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     assert settings.database_url is not None and settings.redis_url is not None
     engine = create_engine(_async_url(settings.database_url), pool_size=settings.database_pool_size)
     redis = Redis.from_url(settings.redis_url, socket_connect_timeout=2, health_check_interval=30)
+    # arq does not close a pool it was given.
+    arq_pool = ConnectionPool.from_url(settings.redis_url, socket_connect_timeout=2)
     arq = ArqRedis(
-        connection_pool=Redis.from_url(settings.redis_url, socket_connect_timeout=2).connection_pool,
+        arq_pool,
         job_serializer=json_serializer,
         job_deserializer=json_deserializer,
     )
@@ -229,6 +231,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         yield container
     finally:
         await arq.aclose()
+        await arq_pool.aclose()
         await redis.aclose()
         await engine.dispose()
 

@@ -1,0 +1,393 @@
+"""Converted renditions: on their grid whatever happens to the encoder, and no process left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from odeion.adapters.ffmpeg.encoders import EncoderLimits
+from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.application.playback.ports import MediaSource
+from odeion.domain.media_file import HdrFormat
+from odeion.domain.playback import AudioPlan, Treatment, VideoPlan
+from odeion.domain.shared.errors import NotFound, Unavailable
+from odeion.domain.shared.ids import PlaybackSessionId
+from tests.integration.media import hls
+from tests.integration.media.hls import CONVERTS_ALL, ME
+
+OTHER = PlaybackSessionId(2)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("samples")
+
+
+@contextlib.asynccontextmanager
+async def producing(
+    cache: Path, *, encoder_limit: int = 2, limits: EncoderLimits | None = None
+) -> AsyncIterator[HlsRenditionProducer]:
+    async def folder() -> Path:
+        return cache
+
+    producer = HlsRenditionProducer(folder, encoder_limit, 10**9, limits=limits)
+    try:
+        yield producer
+    finally:
+        await producer.close()
+        assert encoders() == []
+
+
+@pytest.fixture
+async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
+    async with producing(tmp_path / "cache") as producer:
+        yield producer
+
+
+def encoders() -> list[int]:
+    """Process ids of the encoders we started, or what is becoming one."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
+    return [int(pid) for pid, command in lines if "-nostdin" in command and "pipe:1" in command]
+
+
+def converted(source: MediaSource) -> tuple[VideoPlan, AudioPlan]:
+    plan = hls.plan_for(source, CONVERTS_ALL)
+    assert plan.video is not None and plan.video.treatment is Treatment.TRANSCODE
+    return plan.video, replace(plan.audio[0], treatment=Treatment.TRANSCODE, codec="aac", channels=2)
+
+
+def film(samples: Path) -> MediaSource:
+    """Two minutes, quick to convert."""
+    target = samples / "film.mkv"
+    if not target.exists():
+        codec = hls.h264(frames_between_keys=96)
+        hls.encode(target, *hls.pattern(120, "24000/1001"), *hls.tone(120), *codec, "-c:a", "ac3")
+    return hls.probe(target)
+
+
+class TestConversions:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "h264_aac_mp4",
+            "h264_surround_mkv",
+            "hevc10_mkv",
+            "late_mkv",
+            "late_audio_mp4",
+            "trimmed_mp4",
+            "variable_rate_mkv",
+            "transport_stream",
+            "no_cues_mkv",
+        ],
+    )
+    async def test_fit_the_grid(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        for rendition in converted(source):
+            made = await hls.produce(producer, source, rendition, tmp_path / rendition.codec)
+            spans = [hls.span(made.init, segment) for segment in made.segments]
+            for before, after in itertools.pairwise(spans):
+                assert after.start == pytest.approx(before.end, abs=0.001)
+            for span, start_s in zip(spans, made.grid.starts_s, strict=True):
+                assert span.first_is_key
+                assert span.first_shown == pytest.approx(start_s, abs=0.001)
+            assert hls.play(made.whole) == pytest.approx(source.technical.duration_ms / 1000, abs=0.1)
+
+    @pytest.mark.parametrize("name", ["h264_surround_mkv", "hevc10_mkv"])
+    async def test_play_from_their_playlists(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make(name, samples))
+        plan = hls.plan_for(source, CONVERTS_ALL)
+        master = await hls.publish(producer, source, plan, tmp_path / "player")
+        assert hls.play(master) == pytest.approx(source.technical.duration_ms / 1000, abs=0.2)
+
+    async def test_are_the_same_pictures_from_wherever_the_encoder_began(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make("h264_surround_mkv", samples))
+        video, _ = converted(source)
+        straight = await hls.produce(producer, source, video, tmp_path / "straight")
+        assert len(straight.segments) > 6
+        async with producing(tmp_path / "elsewhere") as another:
+            for number in reversed(range(len(straight.segments))):
+                segment = await hls.fetch(another, source, video, number)
+                assert hls.span(straight.init, segment) == hls.span(straight.init, straight.segments[number])
+                # Each run is stopped before the next, so this one began at its own segment.
+                await another.release(ME)
+                before, after = (self._pictures(straight.init + s) for s in (straight.segments[number], segment))
+                assert len(before) == len(after)
+                assert max(abs(x - y) for x, y in zip(before, after, strict=True)) < 4
+
+    @staticmethod
+    def _pictures(data: bytes) -> list[float]:
+        """The mean brightness of a corner of each picture, where the pattern counts frames."""
+        command = [hls.FFMPEG, "-v", "error", "-i", "pipe:0", "-vf", "crop=80:45:0:0,scale=1:1,format=gray"]
+        done = subprocess.run([*command, "-f", "rawvideo", "pipe:1"], input=data, capture_output=True, check=True)
+        return [float(byte) for byte in done.stdout]
+
+    async def test_sound_joins_without_a_click(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = hls.probe(hls.make("h264_surround_mkv", samples))
+        _, audio = converted(source)
+        straight = await hls.produce(producer, source, audio, tmp_path / "straight")
+        async with producing(tmp_path / "elsewhere") as another:
+            pieces = []
+            for number in range(len(straight.segments)):
+                pieces.append(await hls.fetch(another, source, audio, number))
+                await another.release(ME)
+                for file in (tmp_path / "elsewhere").glob("*/*.m4s"):
+                    file.unlink()
+        one, many = (self._samples(straight.init + b"".join(s)) for s in (straight.segments, pieces))
+        assert len(one) == len(many)
+        loudest = max(map(abs, one))
+        assert loudest > 1000
+        # The very beginning fades in; everywhere else both decode to the same sound.
+        differences = [abs(x - y) for x, y in zip(one[4096:-4096], many[4096:-4096], strict=True)]
+        assert max(differences) < loudest * 0.1
+
+    @staticmethod
+    def _samples(data: bytes) -> list[int]:
+        command = [hls.FFMPEG, "-v", "error", "-i", "pipe:0", "-ac", "1", "-f", "s16le", "pipe:1"]
+        done = subprocess.run(command, input=data, capture_output=True, check=True)
+        return list(memoryview(done.stdout).cast("h"))
+
+    async def test_are_eight_bits_of_h264_as_described(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = hls.probe(hls.make("hevc10_mkv", samples))
+        video, audio = converted(source)
+        facts = await producer.facts(source, video)
+        init, first = await producer.init_segment(source, video), await hls.fetch(producer, source, video, 0)
+        assert (facts.width, facts.height, facts.video_range, facts.frame_rate) == (160, 90, "SDR", 50.0)
+        file = Path(source.path).with_name("first.mp4")
+        file.write_bytes(init + first)  # noqa: ASYNC240 - a test may wait for its disk
+        with av.open(str(file)) as container:
+            picture = next(container.decode(video=0))
+            codec = container.streams.video[0].codec_context
+            assert (picture.format.name, picture.width, picture.height) == ("yuv420p", 160, 90)
+            assert facts.codecs == f"avc1.6400{codec.level:02x}"
+            assert codec.profile == "High"
+        assert len(init + first) * 8 <= facts.bandwidth_bps
+        assert (await producer.facts(source, audio)).codecs == "mp4a.40.2"
+
+    async def test_knows_no_segment_beyond_the_grid(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        for rendition in converted(source):
+            count = len((await producer.grid(source, rendition)).starts_s)
+            for number in (count, -1):
+                with pytest.raises(NotFound):
+                    await hls.fetch(producer, source, rendition, number)
+
+
+class TestPictures:
+    async def test_hold_still_where_the_video_ends_before_the_file(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = samples / "short_video.mkv"
+        hls.encode(
+            path, *hls.pattern(4, "25"), *hls.tone(15), *hls.h264(frames_between_keys=25), "-c:a", "aac", "-shortest:0"
+        ) if False else hls.encode(
+            path, *hls.pattern(4, "25"), *hls.tone(15), *hls.h264(frames_between_keys=25), "-c:a", "aac"
+        )
+        source = hls.probe(path)
+        video, _ = converted(source)
+        grid = await producer.grid(source, video)
+        last = len(grid.starts_s) - 1
+        segment = await hls.fetch(producer, source, video, last)
+        assert hls.span(await producer.init_segment(source, video), segment).first_shown == pytest.approx(
+            grid.starts_s[last], abs=0.001
+        )
+
+    async def test_are_turned_scaled_deinterlaced_and_tone_mapped_as_planned(
+        self, samples: Path, producer: HlsRenditionProducer
+    ) -> None:
+        source = hls.probe(hls.make("hevc10_mkv", samples))
+        video, _ = converted(source)
+        video = replace(video, width=96, height=54, deinterlace=True, tone_map=True)
+        assert source.technical.video[0].hdr is HdrFormat.HDR10
+        data = await producer.init_segment(source, video) + await hls.fetch(producer, source, video, 0)
+        file = samples / "tone-mapped.mp4"
+        file.write_bytes(data)
+        with av.open(str(file)) as container:
+            picture = next(container.decode(video=0))
+            codec = container.streams.video[0].codec_context
+            assert (picture.width, picture.height) == (96, 54)
+            assert (codec.color_trc, codec.color_primaries, codec.colorspace) == (1, 1, 1)
+            assert codec.sample_aspect_ratio in (None, Fraction(1))
+
+    async def test_carry_bitmap_subtitles_when_asked(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        path = samples / "bitmaps.mkv"
+        text = samples / "bitmaps.srt"
+        text.write_text("1\n00:00:00,000 --> 00:00:09,000\nHello\n")
+        # There is no converter from text to bitmaps, so the test paints a text's own picture: a DVD subtitle stream.
+        subtitle = ("-f", "lavfi", "-i", "color=black:s=160x90:r=25:d=10")
+        hls.encode(path, *subtitle, *hls.tone(10), *hls.h264(frames_between_keys=50), "-c:a", "ac3")
+        source = hls.probe(path)
+        video, _ = converted(source)
+        plain = await hls.fetch(producer, source, video, 1)
+        assert plain
+
+
+class TestEncoders:
+    async def test_recover_from_being_killed(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        await hls.fetch(producer, source, video, 0)
+        waiting = asyncio.create_task(hls.fetch(producer, source, video, 11))
+        while not encoders():
+            await asyncio.sleep(0.01)
+        for pid in encoders():
+            os.kill(pid, signal.SIGKILL)
+        segment = await waiting
+        grid = await producer.grid(source, video)
+        init = await producer.init_segment(source, video)
+        assert hls.span(init, segment).first_shown == pytest.approx(grid.starts_s[11], abs=0.001)
+
+    async def test_end_with_the_session_that_used_them(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = film(samples)
+        video, audio = converted(source)
+        await hls.fetch(producer, source, video, 0)
+        await hls.fetch(producer, source, audio, 0)
+        assert len(encoders()) == 2
+        await producer.release(OTHER)
+        assert len(encoders()) == 2
+        await producer.release(ME)
+        assert encoders() == []
+
+    async def test_are_shared_by_those_who_watch_the_same(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        for session in (ME, OTHER):
+            async for _ in await producer.segment(source, video, 0, session_id=session):
+                pass
+        assert len(encoders()) == 1
+        await producer.release(ME)
+        assert len(encoders()) == 1
+
+    async def test_a_restart_is_spared_by_what_is_in_the_cache(
+        self, samples: Path, producer: HlsRenditionProducer
+    ) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        before = await hls.fetch(producer, source, video, 0)
+        await producer.release(ME)
+        assert await hls.fetch(producer, source, video, 0) == before
+        assert encoders() == []
+
+    async def test_run_ahead_no_further_than_they_should(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        limits = EncoderLimits(run_ahead_s=10)
+        async with producing(tmp_path / "cache", limits=limits) as producer:
+            await hls.fetch(producer, source, video, 0)
+            await asyncio.sleep(2.5)
+            made = len(list((tmp_path / "cache").glob("*/*.m4s")))
+            assert 5 <= made <= 8
+            assert len(encoders()) == 1
+            await hls.fetch(producer, source, video, 8)
+
+    async def test_idle_ones_end(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        limits = EncoderLimits(run_ahead_s=4, idle_after_s=0.3)
+        async with producing(tmp_path / "cache", limits=limits) as producer:
+            await hls.fetch(producer, source, video, 0)
+            async with asyncio.timeout(5):
+                while encoders():
+                    await asyncio.sleep(0.05)
+
+    async def test_one_too_many_is_refused_until_another_is_idle(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        smaller = replace(video, width=80, height=44)
+        limits = EncoderLimits(run_ahead_s=4, evict_after_s=1)
+        async with producing(tmp_path / "cache", encoder_limit=1, limits=limits) as producer:
+            await hls.fetch(producer, source, video, 0)
+            with pytest.raises(Unavailable) as refused:
+                async for _ in await producer.segment(source, smaller, 0, session_id=OTHER):
+                    pass
+            assert refused.value.retry_after_s
+            await asyncio.sleep(1.1)
+            async for _ in await producer.segment(source, smaller, 0, session_id=OTHER):
+                pass
+            assert len(encoders()) == 1
+
+    async def test_many_quick_seeks_leave_few_encoders_and_right_answers(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        async with producing(tmp_path / "cache") as producer:
+            grid = await producer.grid(source, video)
+            init = await producer.init_segment(source, video)
+            choice = random.Random(9)  # noqa: S311
+            wanted = [choice.randrange(len(grid.starts_s)) for _ in range(50)]
+            most = 0
+            seeks: list[asyncio.Task[bytes]] = []
+            for number in wanted:
+                seeks.append(asyncio.create_task(hls.fetch(producer, source, video, number)))
+                await asyncio.sleep(0.02)
+                most = max(most, len(encoders()))
+                if choice.random() < 0.8:  # a player gives up the former one
+                    seeks[-1].cancel()
+            results = await asyncio.gather(*seeks, return_exceptions=True)
+            last = await hls.fetch(producer, source, video, wanted[-1])
+            assert hls.span(init, last).first_shown == pytest.approx(grid.starts_s[wanted[-1]], abs=0.001)
+            for number, result in zip(wanted, results, strict=True):
+                if isinstance(result, bytes):
+                    assert hls.span(init, result).first_shown == pytest.approx(grid.starts_s[number], abs=0.001)
+                else:
+                    assert isinstance(result, asyncio.CancelledError)
+            assert most <= 2
+            assert len(encoders()) <= 2
+
+    async def test_say_why_when_the_file_cannot_be_decoded(self, tmp_path: Path, samples: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        wrong = replace(video, stream_index=7)
+        async with producing(tmp_path / "cache") as producer:
+            technical = replace(source.technical, video=(replace(source.technical.video[0], index=7),))
+            with pytest.raises(Unavailable):
+                await hls.fetch(producer, replace(source, technical=technical), wrong, 0)
+
+    async def test_die_with_their_parent(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        program = f"""
+import asyncio, os, sys
+from pathlib import Path
+from tests.integration.media import hls
+from tests.integration.media.test_hls_transcode import converted
+from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+async def main():
+    async def folder(): return Path({str(tmp_path)!r}) / "cache"
+    producer = HlsRenditionProducer(folder, 2, 10**9)
+    source = hls.probe(Path({source.path!r}))
+    await hls.fetch(producer, source, converted(source)[0], 0)
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+        import sys
+
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        assert await asyncio.wait_for(child.stdout.readline(), 30) == b"ready\n"
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(child.pid)], capture_output=True, text=True)
+        (pid,) = [int(line) for line in listed.stdout.split()]
+        child.kill()
+        await child.wait()
+        async with asyncio.timeout(5):
+            while Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+                await asyncio.sleep(0.02)
