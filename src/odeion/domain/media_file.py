@@ -61,7 +61,7 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioStream:
-    """`language` is ISO 639-2/B or /T as found (`eng`, `ger`, `deu`), None for unknown (`und`)."""
+    """`language` is ISO 639-2/B (`eng`, `ger`, not `deu`), None for unknown (`und`)."""
 
     index: int
     codec: str

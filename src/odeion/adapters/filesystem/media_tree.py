@@ -136,7 +136,6 @@ if __name__ == "__main__":
 
 import asyncio  # noqa: E402
 import contextlib  # noqa: E402
-import selectors  # noqa: E402
 import subprocess  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
 from functools import partial  # noqa: E402
@@ -146,9 +145,9 @@ from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeL
 from odeion.domain.media_file import SUBTITLE_EXTENSIONS, VIDEO_EXTENSIONS, FileStamp  # noqa: E402
 
 # A small library is read before a helper would have started.
-_FOLDERS_WITHOUT_HELP = 20
-_HELPERS = 1
-_BATCH = 8
+_FOLDERS_WITHOUT_HELP = 200
+_HELPERS = 2
+_BATCH = 32
 _BATCHES_AHEAD = 2
 # The constructors without their Python part, as there is one call of each for every file.
 _file_stamp = cast(Callable[[tuple[int, int, int]], FileStamp], partial(tuple.__new__, FileStamp))
@@ -227,31 +226,28 @@ class _Walk:
                 if self._pending:
                     self._add(reader.read(self._pending.pop()))
             if self._pending:
-                self._read_with_helpers(reader)
+                self._read_with_helpers()
         finally:
             gc.set_threshold(*_USUAL_COLLECTIONS)
         self._videos.sort(key=attrgetter("relative_path"))
         return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
 
-    def _read_with_helpers(self, reader: FolderReader) -> None:
-        """Read what is pending, and what turns up below it; while no helper has an answer, read a folder here."""
-        with contextlib.ExitStack() as cleanup, selectors.DefaultSelector() as answers:
+    def _read_with_helpers(self) -> None:
+        """Read what is pending, and what turns up below it."""
+        with contextlib.ExitStack() as cleanup:
             helpers = [_Helper(self._reader_arguments) for _ in range(_HELPERS)]
             for helper in helpers:
                 cleanup.callback(helper.end)
-                answers.register(helper.answers, selectors.EVENT_READ, helper)
             while not self._stopped:
                 for helper in helpers:
                     while self._pending and helper.batches_owed < _BATCHES_AHEAD:
                         helper.send(self._take_batch())
                 if not any(helper.batches_owed for helper in helpers):
                     return
-                answered = answers.select(timeout=0 if self._pending else None)
-                for key, _ in answered:
-                    for content in key.data.receive():
-                        self._add(content)
-                if not answered and self._pending:
-                    self._add(reader.read(self._pending.pop()))
+                for helper in helpers:
+                    if helper.batches_owed:
+                        for content in helper.receive():
+                            self._add(content)
 
     def _take_batch(self) -> list[str]:
         """Some folders whose paths together fit into an empty pipe, so that sending them never blocks."""
@@ -274,9 +270,9 @@ class _Helper:
     def __init__(self, reader_arguments: tuple[object, ...]) -> None:
         # Isolated (-I) and without site-packages (-S): it needs the standard library only.
         command = [sys.executable, "-I", "-S", __file__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._requests = cast(BinaryIO, self._process.stdin)
-        self.answers = cast(BinaryIO, self._process.stdout)
+        self._answers = cast(BinaryIO, self._process.stdout)
         self.batches_owed = 0
         _send(self._requests, reader_arguments)
 
@@ -291,7 +287,7 @@ class _Helper:
     def receive(self) -> list[FolderContent]:
         """What the folders hold that were sent first of those not yet received; waits."""
         try:
-            contents: list[FolderContent] = _receive(self.answers)
+            contents: list[FolderContent] = _receive(self._answers)
         except (EOFError, ValueError) as error:
             raise RootUnavailable("the process that reads folders has ended") from error
         self.batches_owed -= 1
@@ -301,6 +297,6 @@ class _Helper:
         """End the process, whatever it does."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._requests, self.answers):
+        for pipe in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 pipe.close()

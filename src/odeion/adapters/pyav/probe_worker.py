@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import BinaryIO
 
 import av
@@ -299,9 +300,11 @@ def _audio_bit_depth(codec: AudioCodecContext) -> int | None:
 
 
 def _first_packet(container: InputContainer, stream: Stream) -> bytes:
-    """The stream's first packet that stream analysis left for us; empty if there is none."""
-    container.seek(0)
-    return next((bytes(packet) for packet in container.demux(stream)), b"")
+    """The stream's next packet; empty if there is none among the file's next few hundred."""
+    for packet in islice(container.demux(), 500):
+        if packet.stream_index == stream.index:
+            return bytes(packet)
+    return b""
 
 
 # --- H.264: the sequence parameter set ----------------------------------------------------------------------------
