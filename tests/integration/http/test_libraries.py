@@ -100,7 +100,9 @@ class TestScanning:
         admin = await harness.user()
         for season, episode in ((1, 1), (1, 2), (2, 1), (0, 1)):
             folder = f"Season {season:02}" if season else "Specials"
-            shelf.put(f"Harbour Lights/{folder}/Harbour Lights - S{season:02}E{episode:02} - Chapter {episode} Begins.mp4")
+            shelf.put(
+                f"Harbour Lights/{folder}/Harbour Lights - S{season:02}E{episode:02} - Chapter {episode} Begins.mp4"
+            )
         await harness.library(admin, shelf.root, "series")
         (series,) = (await admin.get("/api/series")).json["items"]
         assert (series["title"], series["episode_count"]) == ("Harbour Lights", 4)

@@ -34,8 +34,8 @@ def ranged_response(file: OpenFile, read: Callable[[int, int], AsyncIterator[byt
             raise RequestedRangeNotSatisfiable(length=size, description=f"the file has {size} bytes")
         start, length, status = bounds[0], bounds[1] - bounds[0], 206
         headers["Content-Range"] = f"bytes {start}-{bounds[1] - 1}/{size}"
-    headers["Content-Length"] = str(length)
     response = Response(b"" if request.method == "HEAD" else read(start, length), status=status, headers=headers)
+    response.headers["Content-Length"] = str(length)
     response.timeout = None  # A film is fetched for as long as it is watched.
     return response
 
