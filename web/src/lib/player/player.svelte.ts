@@ -35,6 +35,7 @@ export class Player {
 	#video: HTMLVideoElement;
 	#media: Media | null = null;
 	#fileId: number | undefined;
+	#remembers = true;
 	#hls: HlsClass | null = null;
 	#tracks = new Map<string, HTMLTrackElement>();
 	#begin_ms = 0;
@@ -50,7 +51,7 @@ export class Player {
 		this.#video = video;
 		const on = (name: string, listener: () => void) => video.addEventListener(name, listener, { signal: this.#abort.signal });
 		on('pause', () => void this.#save());
-		on('seeked', () => this.#media && position.note(this.#media.type, this.#media.id, this.position_ms));
+		on('seeked', () => this.#media && this.#remembers && position.note(this.#media.type, this.#media.id, this.position_ms));
 		on('ended', () => {
 			this.ended = true;
 			void this.#save(true);
@@ -78,10 +79,11 @@ export class Player {
 		return this.session?.duration_ms ?? 0;
 	}
 
-	async open(media: Media, options: { at_ms: number; file_id?: number | undefined }): Promise<void> {
+	async open(media: Media, options: { at_ms: number; file_id?: number | undefined; remembers: boolean }): Promise<void> {
 		if (this.#media) await this.#leave();
 		this.#media = media;
 		this.#fileId = options.file_id;
+		this.#remembers = options.remembers;
 		this.#saved_ms = -1;
 		this.audioIndex = null;
 		this.subtitleKey = null;
@@ -359,7 +361,7 @@ export class Player {
 	async #save(completed?: boolean, keepalive = false): Promise<void> {
 		const media = this.#media;
 		const position_ms = this.position_ms;
-		if (!media || !this.session || (this.phase !== 'ready' && this.phase !== 'blocked') || this.#video.readyState === 0) return;
+		if (!media || !this.#remembers || !this.session || (this.phase !== 'ready' && this.phase !== 'blocked') || this.#video.readyState === 0) return;
 		if (this.#video.seeking && !completed) return;
 		position.note(media.type, media.id, completed ? 0 : position_ms);
 		if (!completed && Math.abs(position_ms - this.#saved_ms) < 1000) return;
@@ -376,7 +378,7 @@ export class Player {
 	/** The page is going away: no time for anything but one message. */
 	#lastWords(): void {
 		const media = this.#media;
-		if (!media || !this.session || this.#video.readyState === 0 || this.phase === 'starting') return;
+		if (!media || !this.#remembers || !this.session || this.#video.readyState === 0 || this.phase === 'starting') return;
 		position.note(media.type, media.id, this.ended ? 0 : this.position_ms);
 		if (this.ended) return;
 		const token = signedIn.tokenNow;
@@ -392,6 +394,7 @@ export class Player {
 		const media = this.#media;
 		const at_ms = this.position_ms;
 		const started = this.session !== null;
+		const remembers = this.#remembers;
 		const shown = this.#video.readyState > 0 && this.phase !== 'starting' && this.phase !== 'failed';
 		const over = this.ended;
 		this.#media = null;
@@ -400,10 +403,10 @@ export class Player {
 		this.session = null;
 		this.phase = 'idle';
 		if (!media || !started) return;
-		position.forget(media.type, media.id);
+		if (remembers) position.forget(media.type, media.id);
 		const path = media;
 		farewell = (async () => {
-			if (shown && !over) await ok(api.POST('/api/progress/{type}/{id}/stop', { params: { path }, body: { position_ms: at_ms } }));
+			if (shown && remembers && !over) await ok(api.POST('/api/progress/{type}/{id}/stop', { params: { path }, body: { position_ms: at_ms } }));
 			await ok(api.DELETE('/api/playback/{type}/{id}/session', { params: { path } }));
 		})().catch(() => {});
 		await farewell;

@@ -11,15 +11,19 @@ export const load: PageLoad = async ({ params, url }) => {
 	const id = idOf(params.id);
 	const type = params.type as MediaType;
 	const path = { id };
-	const file = url.searchParams.get('file');
-	const common = {
-		type,
-		id,
-		file_id: file && /^\d{1,18}$/.test(file) ? Number(file) : undefined
+	const asked = (name: string) => {
+		const value = url.searchParams.get(name);
+		return value && /^\d{1,18}$/.test(value) ? Number(value) : undefined;
 	};
+	const common = { type, id, file_id: asked('file'), remembers: true };
 	const from = url.searchParams.get('from');
 	if (type === 'movie') {
 		const movie = await orErrorPage(ok(api.GET('/api/movies/{id}', { params: { path } })));
+		const extra = movie.extras.find((one) => one.file_id === asked('extra'));
+		if (extra) {
+			// A trailer says nothing about how far somebody is with the film.
+			return { ...common, file_id: extra.file_id, remembers: false, title: extra.title, line: movie.title, at_ms: 0, home: `/film/${id}`, upcoming: null };
+		}
 		return {
 			...common,
 			title: movie.title,
