@@ -116,7 +116,6 @@ class Client:
         if data is not None:
             arguments["data"] = data
         response = await self.http.open(path, **arguments)
-        # Reading the body makes the test's response count its length anew.
         received = {name.lower(): value for name, value in response.headers.items()}
         body = await response.get_data(as_text=False)
         is_json = (response.content_type or "").startswith("application/json")
