@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from odeion.application.libraries.views import LibraryView
-from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.application.shared.viewer import OPERATOR
 from odeion.domain.shared.errors import Conflict, NotFound, OdeionError
-from odeion.domain.shared.ids import LibraryId, LoginSessionId, UserId
+from odeion.domain.shared.ids import LibraryId
 from odeion.entrypoints.container import (
     Container,
     ffmpeg_version,
@@ -24,15 +23,13 @@ from odeion.entrypoints.container import (
 )
 from odeion.entrypoints.settings import Settings
 
-# Whoever can run commands on the server's data directory may do everything.
-_OPERATOR = Viewer(UserId(0), Role.ADMIN, LoginSessionId(0))
 _POLL_S = 0.25
 
 
 async def scan(settings: Settings, library: str | None, *, accept_loss: bool) -> int:
     """Scan one library or all, one after the other, with a progress bar; answers 1 if one failed."""
     async with open_container(settings) as container:
-        libraries = (await container.use_cases().library_queries.list_libraries(_OPERATOR)).items
+        libraries = (await container.use_cases().library_queries.list_libraries(OPERATOR)).items
         chosen = [entry for entry in libraries if library in (None, entry.name, str(entry.id))]
         if not chosen:
             raise NotFound(f"there is no library {library!r}" if library else "there is no library yet")
@@ -46,14 +43,14 @@ async def _scan_one(container: Container, library: LibraryView, *, accept_loss: 
     use_cases = container.use_cases()
     library_id = LibraryId(library.id)
     try:
-        await use_cases.libraries.start_scan(_OPERATOR, library_id, accept_loss=accept_loss)
+        await use_cases.libraries.start_scan(OPERATOR, library_id, accept_loss=accept_loss)
     except Conflict:
         print(f"{library.name}: a scan is under way already; following it")
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[files]}"))
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         job = bar.add_task(library.name, total=100.0, files="")
         while True:
-            status = await use_cases.library_queries.get_scan(_OPERATOR, library_id)
+            status = await use_cases.library_queries.get_scan(OPERATOR, library_id)
             bar.update(
                 job,
                 completed=status.percent,

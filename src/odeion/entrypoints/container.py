@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from odeion.adapters.embedded.beside import find_running_postgres, find_running_valkey
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.postgres import binaries as postgres_binaries
-from odeion.adapters.embedded.process import running
+from odeion.adapters.embedded.process import running, spawn_guarded, stop_process
 from odeion.adapters.embedded.valkey import EmbeddedValkey
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
@@ -260,4 +260,6 @@ __all__ = [
     "postgres_binaries",
     "require_current_schema",
     "running",
+    "spawn_guarded",
+    "stop_process",
 ]

@@ -460,3 +460,8 @@ Dialogue: 0,0:00:24.00,0:00:29.00,Default,,0,0,0,,Bleib, bis es verblasst.
 """,
     ),
 )
+
+
+if __name__ == "__main__":
+    # A line per film that is done: the part of the whole, and its title.
+    make_demo_library(Path(sys.argv[1]), lambda title, share: print(f"{share:.3f} {title}", flush=True))

@@ -8,12 +8,18 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 
-from odeion.domain.identity import Role
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from odeion.application.shared.viewer import OPERATOR
 from odeion.domain.library import LibraryKind, LibraryOptions
-from odeion.domain.shared.errors import Conflict
+from odeion.domain.shared.errors import Conflict, Unavailable
+from odeion.domain.shared.ids import LibraryId
 from odeion.entrypoints.container import (
+    Container,
     EmbeddedPostgres,
     EmbeddedValkey,
     find_running_postgres,
@@ -22,8 +28,9 @@ from odeion.entrypoints.container import (
     open_container,
     postgres_binaries,
     running,
+    spawn_guarded,
+    stop_process,
 )
-from odeion.entrypoints.demo import make_demo_library
 from odeion.entrypoints.logging import configure_logging
 from odeion.entrypoints.settings import Settings
 from odeion.entrypoints.supervisor import ChildFailed, ChildSpec, Supervisor
@@ -32,6 +39,7 @@ from odeion.entrypoints.supervisor import ChildFailed, ChildSpec, Supervisor
 _CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 DEMO_USER = "demo"
 DEMO_PASSWORD = "demo-odeion"  # noqa: S105
+_DEMO_LIBRARIES = (("Films", LibraryKind.FILM), ("Series", LibraryKind.SERIES))
 
 
 async def launch(settings: Settings, *, demo: bool) -> int:
@@ -47,21 +55,33 @@ async def launch(settings: Settings, *, demo: bool) -> int:
                 first_run = container.use_cases().first_run
                 code = settings.setup_code or _new_code()
                 if demo:
-                    await _make_demo(complete)
-                    offered = False
-                else:
-                    offered = await first_run.offer(code)
+                    await _prepare_demo(container, complete.data_dir / "demo")
+                offered = await first_run.offer(code)
             _announce(complete, code if offered else None, demo=demo)
             children = [ChildSpec(name="API", command=_module("http"), env=_environment(complete))]
             if complete.worker:
                 children.append(ChildSpec(name="worker", command=_module("worker"), env=_environment(complete)))
             supervisor = Supervisor(children)
             try:
-                await supervisor.run()
+                async with _demo_in_background(complete) if demo else nullcontext():
+                    await supervisor.run()
             except ChildFailed as failure:
                 print(f"odeion: {failure}", file=sys.stderr)
                 return 1
     return 0
+
+
+@asynccontextmanager
+async def _demo_in_background(settings: Settings) -> AsyncIterator[None]:
+    async with open_container(settings) as container:
+        filling = asyncio.create_task(_fill_demo(container, settings.data_dir / "demo"))
+        try:
+            yield
+        finally:
+            filling.cancel()
+            for outcome in await asyncio.gather(filling, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    print(f"odeion: the demo library is not complete: {outcome}", file=sys.stderr)
 
 
 def _module(name: str) -> list[str]:
@@ -142,27 +162,56 @@ def _announce(settings: Settings, code: str | None, *, demo: bool) -> None:
     print("\n".join([*lines, ""]), flush=True)
 
 
-async def _make_demo(settings: Settings) -> None:
-    """A small library and an administrator, unless they are there already."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+async def _prepare_demo(container: Container, folder: Path) -> None:
+    """An administrator and two libraries over the folders the demo is made in, unless somebody is there already."""
+    use_cases = container.use_cases()
+    if (await use_cases.first_run.state()).completed:
+        return
+    await use_cases.first_run.make_administrator(DEMO_USER, DEMO_PASSWORD)
+    for name, kind in _DEMO_LIBRARIES:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        await use_cases.libraries.create(
+            OPERATOR, name=name, kind=kind, paths=[str(folder / name)], options=LibraryOptions()
+        )
 
-    folder = settings.data_dir / "demo"
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()) as bar:
-        job = bar.add_task("Making the demo library", total=1.0)
 
-        def report(title: str, share: float) -> None:
-            bar.update(job, completed=share, description=f"Making {title}" if title else "Making the demo library")
+async def _fill_demo(container: Container, folder: Path) -> None:
+    """Make what is missing of the demo library, in a process of its own, while the server runs already; scan as films
+    become ready."""
+    await _scan_demo(container)
+    process = await spawn_guarded(
+        [sys.executable, "-m", "odeion.entrypoints.demo", str(folder)], stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+            job = bar.add_task("Making the demo library", total=1.0)
+            async for line in process.stdout:
+                share, _, title = line.decode().strip().partition(" ")
+                bar.update(job, completed=float(share), description=f"Making the demo library: {title}")
+                await _scan_demo(container)
+        if await process.wait() != 0:
+            raise Unavailable("its films could not be made; see above")
+        await _scan_to_the_end(container)
+        print("  The demo library is complete.", file=sys.stderr, flush=True)
+    finally:
+        await stop_process(process, [(signal.SIGTERM, 1.0)])
 
-        await asyncio.to_thread(make_demo_library, folder, report)
-        bar.update(job, completed=1.0, description="The demo library is there")
-    async with open_container(settings) as container:
-        use_cases = container.use_cases()
-        if (await use_cases.first_run.state()).completed:
-            return
-        viewer = await use_cases.first_run.make_administrator(DEMO_USER, DEMO_PASSWORD)
-        assert viewer.role is Role.ADMIN
-        for name, kind in (("Films", LibraryKind.FILM), ("Series", LibraryKind.SERIES)):
-            library_id = await use_cases.libraries.create(
-                viewer, name=name, kind=kind, paths=[str(folder / name)], options=LibraryOptions()
-            )
-            await use_cases.libraries.start_scan(viewer, library_id)
+
+async def _scan_to_the_end(container: Container) -> None:
+    """One more scan after those under way: the last films may have come while one ran."""
+    queries = container.use_cases().library_queries
+    for _ in range(2):
+        while (await queries.list_active_scans(OPERATOR)).items:  # noqa: ASYNC110 - another process does the scan
+            await asyncio.sleep(0.5)
+        await _scan_demo(container)
+
+
+async def _scan_demo(container: Container) -> None:
+    use_cases = container.use_cases()
+    names = {name for name, _ in _DEMO_LIBRARIES}
+    for library in (await use_cases.library_queries.list_libraries(OPERATOR)).items:
+        if library.name in names:
+            with suppress(Conflict):
+                await use_cases.libraries.start_scan(OPERATOR, LibraryId(library.id))

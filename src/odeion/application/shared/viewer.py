@@ -21,3 +21,7 @@ class Viewer:
         """Raises Forbidden unless the viewer's role is `role` or above."""
         if not self.role.includes(role):
             raise Forbidden(f"this needs the {role} role")
+
+
+# Whoever can run commands on the server's own data directory may do everything.
+OPERATOR = Viewer(UserId(0), Role.ADMIN, LoginSessionId(0))

@@ -76,7 +76,8 @@ async def get_movie(viewer: Viewer, id: Id) -> Movie:
 
 
 class MetadataRequest(Request):
-    """Only what is given is changed; null clears a field that may be empty. What is written here is kept from later scans."""
+    """Only what is given is changed; null clears a field that may be empty. What is written here is
+    kept from later scans."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Stalker", "year": 1979}]})
 
