@@ -220,7 +220,7 @@ async def fetch(producer: RenditionProducer, source: MediaSource, rendition: Ren
 
 
 async def produce(producer: RenditionProducer, source: MediaSource, rendition: Rendition, folder: Path) -> Produced:
-    folder.mkdir(parents=True)  # noqa: ASYNC240 - a test may wait for its disk
+    folder.mkdir(parents=True)
     grid = await producer.grid(source, rendition)
     init = await producer.init_segment(source, rendition)
     (folder / "index.m3u8").write_text(playlists.media(grid))

@@ -93,8 +93,8 @@ class _Run:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
-    def use(self, session_id: PlaybackSessionId, number: int) -> None:
-        self.used[session_id] = time.monotonic(), number
+    def use(self, session_id: PlaybackSessionId, number: int, *, at: float) -> None:
+        self.used[session_id] = at, number
         self.go_on.set()
 
     @property
@@ -122,12 +122,15 @@ class Encoders:
         cache: SegmentCache,
         folder: Callable[[], Awaitable[Path]],
         limits: EncoderLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limit`: how many encoders of pictures run at once. Sound costs a twentieth of that: twice as many may."""
+        """`limit`: how many encoders of pictures run at once. Sound costs a twentieth of that: twice as many may.
+        `clock`: seconds that only go forward."""
         self._limit = limit
         self._cache = cache
         self._folder = folder
         self._limits = limits or EncoderLimits()
+        self._clock = clock
         self._renditions: dict[str, _Rendition] = {}
         self._inits: dict[str, asyncio.Task[bytes]] = {}
         self._starting = asyncio.Lock()
@@ -168,7 +171,7 @@ class Encoders:
                         return data
                     run = self._run_for(rendition, number)
                     if run is not None:
-                        run.use(session_id, number)
+                        run.use(session_id, number, at=self._clock())
                     elif waiter.failures > _RETRIES or waiter.empty_runs > _STEPS_BACK:
                         raise Unavailable(f"this part cannot be converted: {waiter.error}", retry_after_s=30)
                     elif self._may_start(rendition, waiter):
@@ -228,7 +231,7 @@ class Encoders:
         if ahead:
             run = min(ahead, key=lambda run: abs(run.next - waiter.number))
             if rendition.seconds_between(waiter.number, run.next) <= self._limits.run_ahead_s * 2:
-                run.use(waiter.session_id, waiter.number)
+                run.use(waiter.session_id, waiter.number, at=self._clock())
 
     @staticmethod
     def _may_start(rendition: _Rendition, waiter: _Waiter) -> bool:
@@ -254,7 +257,7 @@ class Encoders:
             except OSError as error:
                 raise Unavailable("the encoder cannot be started", retry_after_s=_BUSY_RETRY_S) from error
             run = _Run(rendition, process, first, first)
-            run.use(waiter.session_id, waiter.number)
+            run.use(waiter.session_id, waiter.number, at=self._clock())
             rendition.runs.append(run)
             run.task = asyncio.create_task(self._follow(run))
 
@@ -265,7 +268,7 @@ class Encoders:
         alike = [run for run in self._all_runs() if isinstance(run.rendition.encoding, VideoEncoding) == pictures]
         surplus = len(alike) + 1 - limit
         if surplus > 0:
-            before = time.monotonic() - self._limits.evict_after_s
+            before = self._clock() - self._limits.evict_after_s
             idle = sorted((run for run in alike if run.last_used < before or run.ended), key=lambda run: run.last_used)
             if len(idle) < surplus:
                 raise Unavailable("all encoders are busy", retry_after_s=_BUSY_RETRY_S)
@@ -354,7 +357,7 @@ class Encoders:
         """End what nobody asked anything of for long."""
         while True:
             await asyncio.sleep(min(_TIDY_EVERY_S, self._limits.idle_after_s))
-            before = time.monotonic() - self._limits.idle_after_s
+            before = self._clock() - self._limits.idle_after_s
             await self._end([run for run in self._all_runs() if run.last_used < before])
 
     async def _make_init(self, key: str, encoding: Encoding) -> bytes:

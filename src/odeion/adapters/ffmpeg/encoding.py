@@ -260,6 +260,7 @@ class _VideoCutter(Cutter):
         self._encoding, self._number, self._init = encoding, number, init
         self._track = read_track(init)
         self._buffer = bytearray()
+        self._head: bytes | None = None
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         self._buffer += data
@@ -267,7 +268,8 @@ class _VideoCutter(Cutter):
         moof: tuple[int, int] | None = None
         for box in boxes(self._buffer):
             if box.kind == b"moov":
-                self._check(bytes(self._buffer[: box.end]))
+                # Judged when pictures come: a run without any has no say.
+                self._head = bytes(self._buffer[: box.end])
             if box.kind == b"moof":
                 moof = box.start, box.end
                 continue
@@ -279,12 +281,14 @@ class _VideoCutter(Cutter):
             moof, used = None, box.end
         del self._buffer[:used]
 
-    def _check(self, head: bytes) -> None:
+    def _check(self) -> None:
         """Segments are played with the init segment that was made beforehand, so it must be the same."""
-        if _configuration(head) != _configuration(self._init):
+        if self._head is not None and _configuration(self._head) != _configuration(self._init):
             raise ValueError("the encoder chose other parameters than were announced")
+        self._head = None
 
     def _segment(self, moof: bytes, data: memoryview, base: int) -> bytes:
+        self._check()
         encoding, number = self._encoding, self._number
         if number + 1 >= len(encoding.cuts):
             raise ValueError("more segments than there are in the grid")

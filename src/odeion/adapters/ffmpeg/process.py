@@ -106,7 +106,16 @@ async def run_ffmpeg(
 async def end_process(process: Process) -> None:
     """Kill what is left and wait for it."""
     kill_group(process)
-    await asyncio.shield(process.wait())
+    await asyncio.shield(asyncio.ensure_future(_gone(process)))
+
+
+async def _gone(process: Process) -> None:
+    # asyncio tells of the end only when the pipes are read to theirs.
+    assert process.stdout is not None
+    with contextlib.suppress(ConnectionResetError):
+        while await process.stdout.read(1 << 20):
+            pass
+    await process.wait()
 
 
 async def _feed(process: Process, given: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from fractions import Fraction
@@ -58,11 +59,13 @@ class HlsRenditionProducer:
         cache_limit_bytes: int,
         *,
         limits: EncoderLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`encoder_limit`: how many encoders of pictures may run at once."""
+        """`encoder_limit`: how many encoders of pictures may run at once; twice as many of sound. `clock`: seconds that
+        only go forward."""
         self._cache_folder = cache_folder
         self._cache = SegmentCache(cache_limit_bytes)
-        self._encoders = Encoders(encoder_limit, self._cache, cache_folder, limits)
+        self._encoders = Encoders(encoder_limit, self._cache, cache_folder, limits, clock)
         self._pool = StreamPool()
         self._copies: OrderedDict[str, asyncio.Task[Copy]] = OrderedDict()
         self._origins: OrderedDict[str, asyncio.Task[Fraction]] = OrderedDict()
