@@ -1,12 +1,15 @@
-import { error } from '@sveltejs/kit';
+import { error, redirect } from '@sveltejs/kit';
 import { asApiError } from '$lib/api/errors';
+import { loginFor } from '$lib/auth/guard';
+import { session } from '$lib/auth/session.svelte';
 
-/** For page loads: what the server refuses becomes the error page. */
+/** For page loads: what the server refuses becomes the error page, and the end of a session the login. */
 export async function orErrorPage<T>(work: Promise<T>): Promise<T> {
 	try {
 		return await work;
 	} catch (cause) {
 		const problem = asApiError(cause);
+		if (problem.status === 401 && !session.active) redirect(307, loginFor(location));
 		error(problem.status >= 400 ? problem.status : 503, { message: problem.message, code: problem.code });
 	}
 }

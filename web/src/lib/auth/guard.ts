@@ -12,8 +12,13 @@ export async function requireSession(url: URL): Promise<void> {
 		// The login page says that the server cannot be reached.
 	}
 	if (!completed) redirect(307, '/setup');
-	const next = url.pathname + url.search;
-	redirect(307, next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`);
+	redirect(307, loginFor(url));
+}
+
+/** The login, and back to an address of this app. */
+export function loginFor({ pathname, search }: Pick<URL, 'pathname' | 'search'>): string {
+	const next = pathname + search;
+	return next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`;
 }
 
 /** Only paths of this app: a link from outside must not send a fresh login elsewhere. */

@@ -1,5 +1,6 @@
 import { api, ok } from '$lib/api/client';
 import type { ScanStatus } from '$lib/api/types';
+import { session } from '$lib/auth/session.svelte';
 import { events } from './events.svelte';
 
 const POLL_MS = 1500;
@@ -53,6 +54,7 @@ class Scans {
 	}
 
 	async refresh(): Promise<void> {
+		if (!session.active) return;
 		try {
 			const { items } = await ok(api.GET('/api/libraries/scans'));
 			items.forEach((status) => this.set(status));
