@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import struct
 import subprocess
 import zlib
 from collections.abc import Callable
@@ -188,6 +189,51 @@ def fragmented_mp4(folder: Path) -> Path:
 @sample
 def transport_stream(folder: Path) -> Path:
     return encode(folder / "transport_stream.ts", "-i", make("open_gop_mkv", folder), "-c", "copy")
+
+
+@sample
+def bitmaps_mkv(folder: Path) -> Path:
+    """A black picture of 12 s; a subtitle stream that shows a white bar at (60, 70), 40x10, from 5 s to 9 s."""
+    subtitles = folder / "bitmaps.sup"
+    subtitles.write_bytes(_pgs_bar(160, 90, shown_s=0, hidden_s=4))
+    return encode(
+        folder / "bitmaps_mkv.mkv",
+        *(
+            "-f",
+            "lavfi",
+            "-i",
+            "color=black:s=160x90:r=25:d=12",
+            *tone(12),
+            "-itsoffset",
+            "5",
+            "-f",
+            "sup",
+            "-i",
+            subtitles,
+        ),
+        *("-map", "0", "-map", "1", "-map", "2", *h264(frames_between_keys=50), "-c:a", "ac3", "-c:s", "copy"),
+    )
+
+
+def _pgs_bar(width: int, height: int, *, shown_s: float, hidden_s: float) -> bytes:
+    """A presentation graphics stream of one opaque object. Nothing at hand makes one from text."""
+    x, y, bar_width, bar_height = 60, 70, 40, 10
+
+    def part(kind: int, data: bytes, at_s: float) -> bytes:
+        return b"PG" + struct.pack(">IIBH", round(at_s * 90_000), 0, kind, len(data)) + data
+
+    def composition(number: int, objects: int) -> bytes:
+        head = struct.pack(">HHBHBBBB", width, height, 0x10, number, 0x80 * objects, 0, 0, objects)
+        return head + (struct.pack(">HBBHH", 0, 0, 0, x, y) if objects else b"")
+
+    window = struct.pack(">BBHHHH", 1, 0, x, y, bar_width, bar_height)
+    palette = bytes([0, 0, 1, 235, 128, 128, 255])
+    lines = bytes([0, 0x80 | bar_width, 1, 0, 0]) * bar_height
+    picture = struct.pack(">HBB", 0, 0, 0xC0) + (len(lines) + 4).to_bytes(3, "big")
+    picture += struct.pack(">HH", bar_width, bar_height) + lines
+    shown = ((0x16, composition(0, 1)), (0x17, window), (0x14, palette), (0x15, picture), (0x80, b""))
+    hidden = ((0x16, composition(1, 0)), (0x17, window), (0x80, b""))
+    return b"".join([*(part(k, d, shown_s) for k, d in shown), *(part(k, d, hidden_s) for k, d in hidden)])
 
 
 @functools.cache

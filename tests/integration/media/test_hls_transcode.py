@@ -235,6 +235,29 @@ class TestPictures:
             assert (codec.color_trc, codec.color_primaries, codec.colorspace) == (1, 1, 1)
             assert codec.sample_aspect_ratio in (None, Fraction(1))
 
+    async def test_carry_bitmap_subtitles_when_asked(self, samples: Path, producer: HlsRenditionProducer) -> None:
+        source = hls.probe(hls.make("bitmaps_mkv", samples))
+        video, _ = converted(source)
+        init = await producer.init_segment(source, video)
+
+        async def bar(plan: VideoPlan, number: int) -> list[bool]:
+            """Whether each picture has the bar."""
+            data = init + await hls.fetch(producer, source, plan, number)
+            await producer.release(ME)
+            command = [hls.FFMPEG, "-v", "error", "-i", "pipe:0", "-vf", "crop=38:8:61:71,scale=1:1,format=gray"]
+            done = await asyncio.to_thread(
+                subprocess.run, [*command, "-f", "rawvideo", "pipe:1"], input=data, capture_output=True, check=True
+            )
+            return [byte > 128 for byte in done.stdout]
+
+        assert not any(await bar(video, 3))
+        painted = replace(video, burn_in_stream=2)
+        beginning = await bar(painted, 3)
+        assert (beginning[:20], beginning[32:]) == ([False] * 20, [True] * 18)
+        # This encoder begins at 8 s, in the middle of the subtitle.
+        ending = await bar(painted, 5)
+        assert (ending[:20], ending[32:]) == ([True] * 20, [False] * 18)
+
 
 class TestEncoders:
     async def test_recover_from_being_killed(self, samples: Path, producer: HlsRenditionProducer) -> None:

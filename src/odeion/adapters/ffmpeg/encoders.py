@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -299,8 +300,8 @@ class Encoders:
                     error, empty = "it ended too early", status == 0
         except Unavailable as failure:
             error = failure.message
-        except ValueError as failure:
-            error = str(failure)
+        except (ValueError, IndexError, struct.error) as failure:
+            error = f"its output makes no sense ({failure})"
         finally:
             run.ended = True
             await end_process(run.process)

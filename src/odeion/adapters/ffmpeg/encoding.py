@@ -45,6 +45,8 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 # Containers with an index: a seek lands at or before the wanted time. Others may land behind it.
 _INDEXED = ("matroska", "mov")
 _UNINDEXED_LEAD_S = 6
+# A subtitle that is to be seen already came this long before, at most.
+_SUBTITLE_LEAD_S = 5
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
 
 
@@ -181,11 +183,12 @@ class VideoEncoding(Encoding):
     def arguments(self, number: int) -> list[str]:
         first = self.cuts[number]
         graph = self._graph(first)
+        lead_s = 0 if self.plan.burn_in_stream is None else _SUBTITLE_LEAD_S
         # `n` counts the frames of this run.
         frame = f"(n+{first})"
         keys = f"(not(mod({frame},{self._whole}))+eq({frame},{self._half}))*lte({frame},{self.cuts[-2]})"
         return [
-            *self.source.arguments(first / self.rate),
+            *self.source.arguments(first / self.rate - lead_s),
             *("-filter_complex", graph, "-map", "[out]", "-frames:v", str(self.frames - first)),
             *("-force_key_frames", f"expr:{keys}"),
             *self._encoder(),

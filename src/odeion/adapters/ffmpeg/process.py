@@ -59,12 +59,10 @@ async def spawn_ffmpeg(arguments: Sequence[str], *, stdin: int = DEVNULL) -> Pro
 
 def kill_group(process: Process) -> None:
     """SIGKILL, which a stopped process obeys too."""
+    # Not by process.kill(): that looks for the end itself, and asyncio then misses it.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        # Between fork and the launcher's own session there is no group of its own yet.
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
 
 
 async def read_tail(stream: asyncio.StreamReader, tail: bytearray) -> None:
