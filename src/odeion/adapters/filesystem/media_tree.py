@@ -2,7 +2,8 @@
 
 Reading a folder is half system calls, half Python objects, and the interpreter lock lets threads do neither faster.
 So a walk shares its folders with a helper process, which reads them and sends back plain values, while the walking
-thread makes the listing out of them. The helper is this very file run as a script: the first half of it.
+thread makes the listing out of them. The helper is this very file run as a script: the first half of it, which
+imports little, so that helpers are at work in no time.
 """
 
 # Paths are plain strings here: Path objects would cost more than the system calls.
@@ -11,18 +12,20 @@ thread makes the listing out of them. The helper is this very file run as a scri
 from __future__ import annotations
 
 import errno
-import fnmatch
 import gc
 import marshal
 import os
-import re
 import sys
 from stat import S_ISLNK, S_ISREG
-from typing import Any, BinaryIO, cast
 
-# What one folder holds, in values that `marshal` can carry: subfolders, videos and their stamps (size in bytes, mtime
-# in ns, inode) in two lists side by side, subtitles, and what could not be read. Paths are relative to the root.
-FolderContent = tuple[list[str], list[str], list[tuple[int, int, int]], list[str], list[str]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
+
+# What one folder holds, in values that `marshal` can carry quickly: the folder's path with a slash behind it; names of
+# videos; three numbers for each of these (size in bytes, mtime in ns, inode) in one list; paths of subfolders,
+# subtitles, and what could not be read. Paths are relative to the root.
+FolderContent = tuple[str, list[str], list[int], list[str], list[str], list[str]]
 
 _SKIPPED_FOLDERS = frozenset(("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"))
 _SKIP_MARKERS = frozenset((".ignore", ".nomedia"))
@@ -32,27 +35,29 @@ _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 class FolderReader:
     """Reads the folders of the tree below `root`, one at a time."""
 
-    def __init__(
-        self, root: str, ignore_patterns: tuple[str, ...], videos: frozenset[str], subtitles: frozenset[str]
-    ) -> None:
+    def __init__(self, root: str, ignored: str, videos: frozenset[str], subtitles: frozenset[str]) -> None:
+        """`ignored` is a regular expression for relative paths; `videos` and `subtitles` are file name extensions."""
         self._root = root
         self._real_root = os.path.realpath(root)
         self._video_extensions, self._subtitle_extensions = videos, subtitles
-        pattern = "|".join(fnmatch.translate(pattern) for pattern in ignore_patterns)
-        self._is_ignored = re.compile(pattern).match if pattern else None
+        self._is_ignored = None
+        if ignored:
+            import re
+
+            self._is_ignored = re.compile(ignored).match
 
     def read(self, folder: str) -> FolderContent:
         """What `folder` holds. One that cannot be read names itself as unreadable; one that is gone is empty."""
         try:
             return self.read_strictly(folder)
         except OSError as error:
-            return [], [], [], [], [] if error.errno in _GONE else [folder]
+            return "", [], [], [], [], [] if error.errno in _GONE else [folder]
 
     def read_strictly(self, folder: str) -> FolderContent:
         """What `folder` ("" is the root) holds. Raises OSError."""
-        subfolders: list[str] = []
         videos: list[str] = []
-        stamps: list[tuple[int, int, int]] = []
+        stamps: list[int] = []
+        subfolders: list[str] = []
         subtitles: list[str] = []
         unreadable: list[str] = []
         is_ignored = self._is_ignored
@@ -65,40 +70,39 @@ class FolderReader:
                     name = entry.name
                     if name[0] == ".":
                         if name in _SKIP_MARKERS:
-                            return [], [], [], [], []
+                            return "", [], [], [], [], []
                         continue
-                    path = prefix + name
                     if entry.is_dir(follow_symlinks=False):
-                        if name not in _SKIPPED_FOLDERS and not (is_ignored and is_ignored(path)):
-                            subfolders.append(path)
+                        if name not in _SKIPPED_FOLDERS and not (is_ignored and is_ignored(prefix + name)):
+                            subfolders.append(prefix + name)
                         continue
                     extension = name[name.rfind(".") :].lower()
                     is_video = extension in self._video_extensions
                     if not is_video and extension not in self._subtitle_extensions:
                         continue
-                    if is_ignored and is_ignored(path):
+                    if is_ignored and is_ignored(prefix + name):
                         continue
                     try:
                         status = entry.stat(follow_symlinks=False)
                         if S_ISLNK(status.st_mode):
-                            target = os.path.realpath(f"{self._root}/{path}")
+                            target = os.path.realpath(f"{self._root}/{prefix}{name}")
                             if not is_beneath(self._real_root, target):
                                 continue
                             status = os.stat(target)
                     except OSError as error:
                         if error.errno not in _GONE and error.errno != errno.ELOOP:
-                            unreadable.append(path)
+                            unreadable.append(prefix + name)
                         continue
                     if not S_ISREG(status.st_mode):
                         continue
                     if is_video:
-                        videos.append(path)
-                        stamps.append((status.st_size, status.st_mtime_ns, status.st_ino))
+                        videos.append(name)
+                        stamps += status.st_size, status.st_mtime_ns, status.st_ino
                     else:
-                        subtitles.append(path)
+                        subtitles.append(prefix + name)
         finally:
             os.close(handle)
-        return subfolders, videos, stamps, subtitles, unreadable
+        return prefix, videos, stamps, subfolders, subtitles, unreadable
 
 
 def is_beneath(real_root: str, real_path: str) -> bool:
@@ -130,23 +134,26 @@ def _help(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    # Stopping here lets a helper start in 10 ms; the imports below would take another 120.
+    # The imports below would take ten times as long as those above.
     _help(sys.stdin.buffer, sys.stdout.buffer)
     sys.exit()
 
 import asyncio  # noqa: E402
 import contextlib  # noqa: E402
+import fnmatch  # noqa: E402
 import subprocess  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
 from functools import partial  # noqa: E402
 from operator import attrgetter  # noqa: E402
+from typing import cast  # noqa: E402
 
 from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeListing  # noqa: E402
 from odeion.domain.media_file import SUBTITLE_EXTENSIONS, VIDEO_EXTENSIONS, FileStamp  # noqa: E402
 
-# A small library is read before a helper would have started.
-_FOLDERS_WITHOUT_HELP = 200
-_HELPERS = 2
+# A small library is read before helpers would have started; this many folders are read in the time they take.
+_FOLDERS_BEFORE_HELP = 100
+_FOLDERS_UNTIL_HELP = 200
+_HELPERS = max(2, min(4, (os.cpu_count() or 1) - 1))
 _BATCH = 32
 _BATCHES_AHEAD = 2
 # The constructors without their Python part, as there is one call of each for every file.
@@ -200,7 +207,8 @@ class _Walk:
 
     def __init__(self, root: str, ignore_patterns: tuple[str, ...]) -> None:
         self._root = root
-        self._reader_arguments = (root, ignore_patterns, VIDEO_EXTENSIONS, SUBTITLE_EXTENSIONS)
+        ignored = "|".join(map(fnmatch.translate, ignore_patterns))
+        self._reader_arguments = (root, ignored, VIDEO_EXTENSIONS, SUBTITLE_EXTENSIONS)
         self._pending: list[str] = []  # folders nobody was given yet
         self._videos: list[FoundFile] = []
         self._subtitles: list[str] = []
@@ -222,22 +230,26 @@ class _Walk:
         # Nothing here becomes garbage, but the collector would go over the growing listing again and again.
         gc.set_threshold(_RARE_COLLECTIONS)
         try:
-            for _ in range(_FOLDERS_WITHOUT_HELP):
-                if self._pending:
-                    self._add(reader.read(self._pending.pop()))
+            self._read_here(reader, _FOLDERS_BEFORE_HELP)
             if self._pending:
-                self._read_with_helpers()
+                self._read_with_helpers(reader)
         finally:
             gc.set_threshold(*_USUAL_COLLECTIONS)
         self._videos.sort(key=attrgetter("relative_path"))
         return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
 
-    def _read_with_helpers(self) -> None:
+    def _read_here(self, reader: FolderReader, at_most: int) -> None:
+        for _ in range(at_most):
+            if self._pending:
+                self._add(reader.read(self._pending.pop()))
+
+    def _read_with_helpers(self, reader: FolderReader) -> None:
         """Read what is pending, and what turns up below it."""
-        with contextlib.ExitStack() as cleanup:
-            helpers = [_Helper(self._reader_arguments) for _ in range(_HELPERS)]
-            for helper in helpers:
-                cleanup.callback(helper.end)
+        helpers: list[_Helper] = []
+        try:
+            for _ in range(_HELPERS):
+                helpers.append(_Helper(self._reader_arguments))
+            self._read_here(reader, _FOLDERS_UNTIL_HELP)
             while not self._stopped:
                 for helper in helpers:
                     while self._pending and helper.batches_owed < _BATCHES_AHEAD:
@@ -248,6 +260,11 @@ class _Walk:
                     if helper.batches_owed:
                         for content in helper.receive():
                             self._add(content)
+        finally:
+            for helper in helpers:
+                helper.kill()
+            for helper in helpers:
+                helper.wait()
 
     def _take_batch(self) -> list[str]:
         """Some folders whose paths together fit into an empty pipe, so that sending them never blocks."""
@@ -257,9 +274,12 @@ class _Walk:
         return batch
 
     def _add(self, content: FolderContent) -> None:
-        subfolders, videos, stamps, subtitles, unreadable = content
+        prefix, videos, stamps, subfolders, subtitles, unreadable = content
+        paths = [prefix + name for name in videos]
+        numbers = iter(stamps)  # of which each file takes three
+        triples = zip(numbers, numbers, numbers, strict=True)
+        self._videos += map(_found_file, zip(paths, map(_file_stamp, triples), strict=True))
         self._pending += subfolders
-        self._videos += map(_found_file, zip(videos, map(_file_stamp, stamps), strict=True))
         self._subtitles += subtitles
         self._unreadable += unreadable
 
@@ -271,8 +291,8 @@ class _Helper:
         # Isolated (-I) and without site-packages (-S): it needs the standard library only.
         command = [sys.executable, "-I", "-S", __file__]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._requests = cast(BinaryIO, self._process.stdin)
-        self._answers = cast(BinaryIO, self._process.stdout)
+        self._requests = cast("BinaryIO", self._process.stdin)
+        self._answers = cast("BinaryIO", self._process.stdout)
         self.batches_owed = 0
         _send(self._requests, reader_arguments)
 
@@ -293,10 +313,13 @@ class _Helper:
         self.batches_owed -= 1
         return contents
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
+
+    def wait(self) -> None:
+        """Wait until it is gone, and let go of its pipes."""
         self._process.wait()
         for pipe in (self._requests, self._answers):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()

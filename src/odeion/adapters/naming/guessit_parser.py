@@ -2,7 +2,8 @@
 
 People who sort their collection write `Film (1999)/Film (1999) - 4K.mkv` and `Series/Season 02/Series - S02E03.mkv`;
 these shapes, and the release names built like them, are read here in microseconds. What is left (a release name
-without a year, where only vocabulary tells the title's end) goes to guessit, which needs milliseconds.
+without a year, where words like "German" or "Extended" may still be of the title) goes to guessit, which needs
+milliseconds.
 
 A path is read from its folders inwards: `_Place` says what the folders say, `_read_title` splits a name into title,
 year and the rest, `_find_episode` finds the mark of an episode, and `GuessitNameParser` decides between them. Folders
@@ -517,9 +518,9 @@ class GuessitNameParser:
             if title and self._is_year(int(match[1])):
                 return _Title(title, int(match[1]), without_group[match.end() :])
         if tag:
-            title = _guess_title(name) if " - " not in without_group[:end_of_words] else ""
-            title = title or _clean(without_group[:end_of_words])
-            return _Title(title, None, without_group[tag.start() :])
+            words = without_group[:end_of_words]
+            title = (_guess_title(name) if _may_hide_more_tags(words) else "") or _clean(words)
+            return _Title(title, None, without_group[len(words) if title == _clean(words) else 0 :])
         title, dash, label = without_group.rpartition(" - ")
         if dash and _clean(title) and _edition_and_version(label)[0]:
             return _Title(_clean(title), None, label)
@@ -577,6 +578,13 @@ def _after_title(stem: str, title: str) -> str | None:
         return None
     rest = stem[len(title) :]
     return rest if not rest or re.match(r"\s*(?:[-\[({.]|(?:part|pt|cd)\d)", rest, re.IGNORECASE) else None
+
+
+def _may_hide_more_tags(words: str) -> bool:
+    """Whether words before the first sure tag may not all be of the title: `Some.Film.German.EXTENDED` (1080p...)."""
+    if any(word in _RELEASE_WORDS for word in re.split(r"[ ._]+", words.casefold())):
+        return True
+    return any(pattern.search(words) for pattern, _ in _EDITION_PATTERNS)
 
 
 @lru_cache(maxsize=4096)
