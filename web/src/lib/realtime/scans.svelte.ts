@@ -5,6 +5,11 @@ import { events } from './events.svelte';
 
 const POLL_MS = 1500;
 
+type ScanCounts = Pick<ScanStatus, 'library_id' | 'files_found' | 'files_new' | 'files_failed' | 'files_missing'>;
+
+/** What the first event of a scan may leave out. */
+const NOTHING_YET = { phase: null, percent: 0, files_found: 0, files_new: 0, files_done: 0, files_failed: 0, files_missing: 0 };
+
 /** The scans of all libraries, told by events and asked for when the socket is away. */
 class Scans {
 	#byLibrary = $state<Record<number, ScanStatus>>({});
@@ -27,6 +32,13 @@ class Scans {
 		if (before && isRunning(before) && !isRunning(status)) this.completions++;
 	}
 
+	/** The event of the end has the counts only. */
+	complete(counts: ScanCounts): void {
+		const now = new Date().toISOString();
+		const before = this.#byLibrary[counts.library_id] ?? { ...NOTHING_YET, started_at: now };
+		this.set({ ...before, ...counts, state: 'completed', phase: null, percent: 100, files_done: counts.files_found, finished_at: now, error: null });
+	}
+
 	forget(libraryId: number): void {
 		delete this.#byLibrary[libraryId];
 	}
@@ -34,8 +46,10 @@ class Scans {
 	/** Follows the scans until the returned function is called. */
 	follow(): () => void {
 		if (this.#users++ === 0) {
-			const take = (data: unknown) => this.set(data as ScanStatus);
-			const offs = [events.on('library.scan.progress', take), events.on('library.scan.completed', take)];
+			const offs = [
+				events.on('library.scan.progress', (data) => this.set({ ...NOTHING_YET, ...(data as ScanStatus) })),
+				events.on('library.scan.completed', (data) => this.complete(data as ScanCounts))
+			];
 			// With the socket there, a slow look now and then makes up for an event that got lost.
 			let beat = 0;
 			const timer = setInterval(() => {
