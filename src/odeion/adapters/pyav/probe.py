@@ -24,6 +24,7 @@ _CHILD_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "
 # One path is in the pipe while the child works on another, so that it never waits for us.
 _PATHS_AHEAD = 2
 _START_LIMIT_S = 60.0
+_END_LIMIT_S = 2.0
 _ANSWER_LIMIT_BYTES = 64 << 20
 _ANSWER: TypeAdapter[TechnicalInfo | ProbeRefusal] = TypeAdapter(TechnicalInfo | ProbeRefusal)
 
@@ -99,7 +100,7 @@ class _Child:
             await self.kill()
             result = ProbeRefusal("timeout", f"probing took longer than {self._time_limit_s:g} seconds")
         except (asyncio.IncompleteReadError, ConnectionError, ValidationError, ValueError):
-            status = await self.kill()
+            status = await self._ended()
             result = (
                 ProbeRefusal("timeout", "probing took too much processor time")
                 if status == -signal.SIGXCPU
@@ -119,9 +120,17 @@ class _Child:
         process, self._process, self._sent = self._process, None, 0
         if process is None:
             return None
-        with suppress(ProcessLookupError):
-            process.kill()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
         return await process.wait()
+
+    async def _ended(self) -> int | None:
+        """The exit status of a process that broke off the talk; one that does not end by itself is killed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_LIMIT_S):
+                await cast(Process, self._process).wait()
+        return await self.kill()
 
     async def _started(self) -> Process:
         if self._process is None:
@@ -133,7 +142,7 @@ class _Child:
                 async with asyncio.timeout(_START_LIMIT_S):
                     await _receive(self._process)  # empty: it is ready, and the time of the first file starts
             except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                status = await self.kill()
+                status = await self._ended()
                 raise ChildProcessError(f"the probe's child process does not start (exit status {status})") from error
         return self._process
 
