@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Page, Request, Response, Route, expect
+from playwright.async_api import ConsoleMessage, Page, Request, Response, Route, ViewportSize, expect
 
 from tests.integration.web.waiting import until
 
 AXE = Path(__file__).parents[3] / "web/node_modules/axe-core/axe.min.js"
 
-LAPTOP = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
+LAPTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 # A small picture of the frame on show: the mean of its luma, and the variance.
 _FRAME = """(video) => {

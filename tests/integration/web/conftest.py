@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    LocalStorageEntry,
+    Page,
+    StorageState,
+    ViewportSize,
+    async_playwright,
+)
 
 from odeion.entrypoints.demo import make_demo_library
 from tests.integration.web.browser import LAPTOP, Ledger, Theatre
@@ -144,12 +152,12 @@ def windows(chromium: Browser) -> Windows:
 
     @asynccontextmanager
     async def window(
-        server: Server, *, signed_in: bool = True, size: dict[str, int] = LAPTOP, **options: Any
+        server: Server, *, signed_in: bool = True, size: ViewportSize = LAPTOP, **options: Any
     ) -> AsyncIterator[tuple[Page, Ledger]]:
-        stored: dict[str, Any] = {"cookies": [], "origins": []}
+        stored: StorageState = {"cookies": [], "origins": []}
         if signed_in:
-            entry = {"name": "odeion.session", "value": json.dumps(await server.sign_in())}
-            stored["origins"].append({"origin": server.url, "localStorage": [entry]})
+            tokens = json.dumps(await server.sign_in())
+            stored["origins"] = [{"origin": server.url, "localStorage": [{"name": "odeion.session", "value": tokens}]}]
         context: BrowserContext = await chromium.new_context(
             base_url=server.url, viewport=size, storage_state=stored, locale="en-GB", **options
         )

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Route, ViewportSize, expect
 
 from tests.integration.web.browser import LAPTOP, PHONE, Ledger, Theatre, is_accessible
 from tests.integration.web.conftest import Windows
@@ -179,13 +179,13 @@ class TestATitle:
 class TestEverybody:
     """axe finds nothing to object to."""
 
-    async def test_can_sign_in(self, house: Server, windows: Windows, size: dict[str, int]) -> None:
+    async def test_can_sign_in(self, house: Server, windows: Windows, size: ViewportSize) -> None:
         async with windows(house, signed_in=False, size=size, reduced_motion="reduce") as (page, _):
             await page.goto("/login")
             await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
             await is_accessible(page, "the login")
 
-    async def test_can_find_a_film(self, house: Server, windows: Windows, size: dict[str, int]) -> None:
+    async def test_can_find_a_film(self, house: Server, windows: Windows, size: ViewportSize) -> None:
         async with windows(house, size=size, reduced_motion="reduce") as (page, _):
             pages = {
                 "/": "Recently added films",
@@ -205,7 +205,7 @@ class TestEverybody:
             await expect(page.get_by_role("tablist", name="Seasons")).to_be_visible()
             await is_accessible(page, "a series")
 
-    async def test_can_watch(self, house: Server, windows: Windows, size: dict[str, int]) -> None:
+    async def test_can_watch(self, house: Server, windows: Windows, size: ViewportSize) -> None:
         async with windows(house, size=size, reduced_motion="reduce") as (page, _):
             await Theatre(page).open(f"/watch/movie/{await house.find('The Glass Mountain')}")
             await page.keyboard.press("Space")
@@ -218,7 +218,7 @@ class TestEverybody:
             await expect(page.get_by_role("complementary", name="How this is played")).to_be_visible()
             await is_accessible(page, "the reasons in the player")
 
-    async def test_can_keep_the_house(self, house: Server, windows: Windows, size: dict[str, int], demo: Path) -> None:
+    async def test_can_keep_the_house(self, house: Server, windows: Windows, size: ViewportSize, demo: Path) -> None:
         async with windows(house, size=size, reduced_motion="reduce") as (page, _):
             await page.goto("/admin/libraries")
             await expect(page.get_by_role("heading", name="Series")).to_be_visible()

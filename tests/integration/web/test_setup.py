@@ -11,7 +11,7 @@ from tests.integration.web.server import PASSWORD, SETUP_CODE, USERNAME, Server
 
 async def _is_accessible_everywhere(page: Page, where: str) -> None:
     for size in (PHONE, LAPTOP):
-        await page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        await page.set_viewport_size(size)
         await is_accessible(page, where)
 
 
