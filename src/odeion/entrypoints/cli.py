@@ -23,7 +23,10 @@ Command = Callable[[Settings, argparse.Namespace], int]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exits with 0, or with 1 and the reason on standard error."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, further = parser.parse_known_args(arguments)
+    if further and options.command is not _psql:
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    options.further = further
     if options.command is None:
         parser.print_help()
         sys.exit(2)
@@ -42,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,8 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     openapi = add("openapi", _openapi, "Print the OpenAPI document.")
     openapi.add_argument("--meta", action="store_true", help="that of the metadata service")
     add("doctor", _doctor, "Look for what is wrong with this installation.")
-    psql = add("psql", _psql, "Open the database with psql; further arguments go to it.")
-    psql.add_argument("arguments", nargs=argparse.REMAINDER)
+    add("psql", _psql, "Open the database with psql; further arguments go to it.")
     reset = add("reset-password", _reset_password, "Set somebody's password and end their sessions.")
     reset.add_argument("username")
     add("config", _config, "Print the settings in use.")
@@ -126,7 +132,7 @@ def _psql(settings: Settings, options: argparse.Namespace) -> int:
     from odeion.entrypoints.launcher import psql_command, with_running_servers
 
     command, environment = psql_command(with_running_servers(settings))
-    os.execvpe(command[0], [*command, *options.arguments], environment)  # noqa: S606
+    os.execvpe(command[0], [*command, *options.further], environment)  # noqa: S606
 
 
 def _reset_password(settings: Settings, options: argparse.Namespace) -> int:

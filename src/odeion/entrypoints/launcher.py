@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -45,6 +46,7 @@ _DEMO_LIBRARIES = (("Films", LibraryKind.FILM), ("Series", LibraryKind.SERIES))
 async def launch(settings: Settings, *, demo: bool) -> int:
     """Serve until stopped; answers the exit status."""
     configure_logging(settings.log_level)
+    _require_free_port(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _stop_by_signal() as stopping:
         async with _servers(settings) as complete:
@@ -82,6 +84,18 @@ async def _demo_in_background(settings: Settings) -> AsyncIterator[None]:
             for outcome in await asyncio.gather(filling, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     print(f"odeion: the demo library is not complete: {outcome}", file=sys.stderr)
+
+
+def _require_free_port(settings: Settings) -> None:
+    """Raises Conflict where another program listens: better told at once than found by a child again and again."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            address = f"{settings.host}:{settings.port}"
+            raise Conflict(f"cannot listen on {address}: {error.strerror}; choose another --port") from error
 
 
 def _module(name: str) -> list[str]:

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
         default_factory=lambda: "0.0.0.0" if in_container() else "127.0.0.1",  # noqa: S104
         description="Address to listen on: loopback, or every interface in a container.",
     )
-    port: int = Field(8096, ge=0, le=65535, description="Port to listen on.")
+    port: int = Field(8096, ge=1, le=65535, description="Port to listen on.")
     data_dir: Path = Field(default_factory=default_data_dir, description="Where everything that must last is kept.")
     cache_dir: Path | None = Field(
         None, description="Where what may be lost is kept. Beside a data directory that was set, else the user's cache."
