@@ -17,7 +17,6 @@ import pytest
 from playwright.async_api import (
     Browser,
     BrowserContext,
-    LocalStorageEntry,
     Page,
     StorageState,
     ViewportSize,

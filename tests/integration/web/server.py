@@ -32,6 +32,7 @@ class Server:
     log: Path
     set_up: bool = False
     libraries: dict[str, int] = field(default_factory=dict)
+    _token: str | None = None
 
     @asynccontextmanager
     async def api(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
@@ -56,7 +57,7 @@ class Server:
                 account = {"code": SETUP_CODE, "username": USERNAME, "password": PASSWORD}
                 (await api.post("/api/setup", json=account)).raise_for_status()
                 self.set_up = True
-            api.headers["Authorization"] = f"Bearer {(await self.sign_in())['token']}"
+            api.headers["Authorization"] = f"Bearer {await self.token()}"
             known = (await api.get("/api/libraries")).raise_for_status().json()["items"]
             self.libraries = {library["name"]: library["id"] for library in known}
             for name, (kind, folder) in folders.items():
@@ -71,15 +72,21 @@ class Server:
             for library_id in self.libraries.values():
                 await until(partial(_is_scanned, api, library_id), "the scan is over", 60)
 
+    async def token(self) -> str:
+        """For calls beside the browser: one session for all of them, as every login costs a hash."""
+        if self._token is None:
+            self._token = (await self.sign_in())["token"]
+        return self._token
+
     async def find(self, title: str) -> int:
         """The id of a film."""
-        async with self.api((await self.sign_in())["token"]) as api:
+        async with self.api(await self.token()) as api:
             films = (await api.get("/api/movies", params={"per_page": 100})).raise_for_status().json()["items"]
         found: int = next(film["id"] for film in films if film["title"] == title)
         return found
 
     async def forget_progress(self) -> None:
-        async with self.api((await self.sign_in())["token"]) as api:
+        async with self.api(await self.token()) as api:
             (await api.delete("/api/progress/all")).raise_for_status()
 
 

@@ -138,7 +138,7 @@ class TestShelves:
 
 
 async def _films(page: Page, house: Server) -> dict[str, Any]:
-    async with house.api((await house.sign_in())["token"]) as api:
+    async with house.api(await house.token()) as api:
         film: dict[str, Any] = (await api.get("/api/movies")).raise_for_status().json()["items"][0]
         return film
 
@@ -156,7 +156,7 @@ class TestATitle:
     async def test_is_never_taken_for_markup(self, house: Server, page: Page) -> None:
         title = "<img src=x onerror=alert(document.domain)>"
         film = await house.find("Kite")
-        async with house.api((await house.sign_in())["token"]) as api:
+        async with house.api(await house.token()) as api:
             changed = await api.put(f"/api/movies/{film}/metadata", json={"title": title, "overview": title})
             changed.raise_for_status()
             try:
