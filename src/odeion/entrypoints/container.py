@@ -6,8 +6,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
@@ -57,13 +55,13 @@ from odeion.application.catalog.editing import MetadataEditing
 from odeion.application.identity.first_run import FirstRun
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
+from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
 from odeion.application.libraries.scan import LibraryScanner
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
 from odeion.application.progress.tracking import ProgressTracking
 from odeion.application.shared.outbox import OutboxRelay
-from odeion.application.shared.realtime import RealtimeMessage
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
 from odeion.domain.task import Task, TaskType
@@ -161,6 +159,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(GuessitNameParser),
         clock,
     )
+    scan_news = providers.Singleton(ScanNews, bus, clock)
     task_board = providers.Singleton(PostgresTaskBoard, engine)
     tasks = providers.Singleton(
         TaskRunner,
@@ -168,7 +167,7 @@ class Container(containers.DeclarativeContainer):
         task_board,
         waker,
         providers.Dict({TaskType.SCAN_LIBRARY: scanner}),
-        providers.Callable(lambda bus: _progress_broadcast(bus), bus),
+        scan_news.provided.progressed,
         clock,
         f"{socket.gethostname()}:{os.getpid()}",
         providers.Object(lambda task, error: _log_crash(task, error)),
@@ -176,7 +175,7 @@ class Container(containers.DeclarativeContainer):
     relay = providers.Singleton(
         OutboxRelay,
         providers.Singleton(PostgresOutbox, engine),
-        providers.List(bus.provided.publish_event, waker.provided.wake_for_event),
+        providers.List(bus.provided.publish_event, waker.provided.wake_for_event, scan_news.provided.finished),
         clock,
     )
     worker_use_cases = providers.Singleton(
@@ -187,26 +186,6 @@ class Container(containers.DeclarativeContainer):
 def installed_parts() -> InstalledDistributions:
     """For applications without a container."""
     return InstalledDistributions()
-
-
-def _progress_broadcast(bus: RedisBus) -> Any:
-    async def broadcast(task: Task, percent: float, detail: dict[str, Any]) -> None:
-        if task.type is not TaskType.SCAN_LIBRARY:
-            return
-        now = datetime.now(UTC)
-        data = {
-            "library_id": task.payload["library_id"],
-            "state": "running",
-            "percent": round(percent, 1),
-            "started_at": task.started_at,
-            "finished_at": None,
-            "error": None,
-            **detail,
-        }
-        at = now.isoformat().replace("+00:00", "Z")
-        await bus.publish(RealtimeMessage("library.scan.progress", data, None, at))
-
-    return broadcast
 
 
 def _log_crash(task: Task, error: BaseException) -> None:

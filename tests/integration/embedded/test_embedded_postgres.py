@@ -130,6 +130,6 @@ class TestCrash:
             killed = server.pid
             os.kill(killed, signal.SIGKILL)
             async with asyncio.timeout(30):
-                while _pid_or_none(server) in (None, killed):  # noqa: ASYNC110 - nobody tells us
+                while _pid_or_none(server) in (None, killed):
                     await asyncio.sleep(0.05)
             assert await _value(server, "SELECT answer FROM kept") == 7

@@ -76,7 +76,7 @@ async def _start_parent(data_dir: Path) -> tuple[asyncio.subprocess.Process, set
 async def _all_gone(pids: set[int], deadline_s: float) -> bool:
     try:
         async with asyncio.timeout(deadline_s):
-            while any(_lives(pid) for pid in pids):  # noqa: ASYNC110 - nobody tells us
+            while any(_lives(pid) for pid in pids):
                 await asyncio.sleep(0.05)
     except TimeoutError:
         return False

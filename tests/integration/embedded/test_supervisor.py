@@ -20,7 +20,7 @@ def _python(name: str, code: str) -> ChildSpec:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nobody tells us
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -178,17 +178,30 @@ class TestScanning:
         async with harness.container.bus().listen() as queue:
             library_id = await harness.library(admin, shelf.root)
             messages = []
-            while not messages or messages[-1].name != "library.scan.completed":
+            while not messages or messages[-1].data.get("state") != "completed":
                 messages.append(await asyncio.wait_for(queue.get(), 5))
-        names = [message.name for message in messages]
-        assert {"library.created", "task.queued", "library.scan.progress"} <= set(names)
-        assert messages[-1].data == {
+        last = {message.name: message.data for message in messages}
+        assert {"library.created", "task.queued"} <= set(last)
+        progress = last["library.scan.progress"]
+        assert (progress["library_id"], progress["percent"], progress["files_done"]) == (library_id, 100.0, 1)
+        assert last["library.scan.completed"] == {
             "library_id": library_id,
             "files_found": 1,
             "files_new": 1,
             "files_failed": 0,
             "files_missing": 0,
         }
+
+    async def test_tells_how_it_failed(self, harness: Harness, shelf: Shelf) -> None:
+        admin = await harness.user()
+        library_id = await harness.library(admin, shelf.root)
+        shelf.root.rmdir()
+        async with harness.container.bus().listen() as queue:
+            await harness.scan(admin, library_id)
+            while (message := await asyncio.wait_for(queue.get(), 5)).data.get("state") != "failed":
+                pass
+        assert (message.name, message.data["library_id"]) == ("library.scan.progress", library_id)
+        assert "cannot be read" in message.data["error"]
 
 
 class TestLosses:

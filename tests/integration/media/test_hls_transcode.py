@@ -73,7 +73,7 @@ def encoders(parent: int | None = None) -> list[int]:
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that happens outside of this process."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.02)
 
 

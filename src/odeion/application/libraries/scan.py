@@ -388,4 +388,5 @@ def _subtitles_by_folder(subtitles: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _below_any(path: str, folders: Sequence[str]) -> bool:
-    return any(path.startswith(f"{folder}/") or not folder for folder in folders)
+    """Whether a path is one of those that could not be read, or lies below one."""
+    return any(path == folder or path.startswith(f"{folder}/") or not folder for folder in folders)
