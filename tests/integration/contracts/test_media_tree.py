@@ -287,3 +287,61 @@ class TestLocalMediaTree:
         with pytest.raises(asyncio.CancelledError):
             await walking
         assert len(names(await local.tree.list(local.root))) == 300
+
+
+class TestFingerprint:
+    async def test_stays_equal_while_nothing_changes(self, harness: Harness) -> None:
+        for number in range(5):
+            harness.put(f"Show/Season {number:02}/Show - S{number:02}E01.mkv")
+        harness.put("Film (2001).en.srt")
+        first, again = await harness.tree.fingerprint(harness.root), await harness.tree.fingerprint(harness.root)
+        assert first == again
+        assert (first.video_count, first.is_whole) == (5, True)
+
+    @pytest.mark.parametrize("change", ["new", "gone", "larger", "later", "moved", "subtitle"])
+    async def test_changes_with_every_name_and_stamp(self, harness: Harness, change: str) -> None:
+        harness.put("a/Film (2001).mkv")
+        harness.put("b/Other (2002).mkv")
+        before = await harness.tree.fingerprint(harness.root)
+        match change:
+            case "new":
+                harness.put("b/Third (2003).mkv")
+            case "gone":
+                harness.remove("b/Other (2002).mkv")
+            case "larger":
+                harness.put("a/Film (2001).mkv", size_bytes=11)
+            case "later":
+                harness.put("a/Film (2001).mkv", mtime_ns=10**18 + 1)
+            case "moved":
+                harness.move("a/Film (2001).mkv", "b/Film (2001).mkv")
+            case "subtitle":
+                harness.put("a/Film (2001).srt")
+        assert (await harness.tree.fingerprint(harness.root)).digest != before.digest
+
+    async def test_what_is_passed_over_does_not_count(self, harness: Harness) -> None:
+        harness.put("Film (2001).mkv")
+        before = await harness.tree.fingerprint(harness.root, ignore_patterns=["*.tmp.mkv"])
+        harness.put("cover.jpg")
+        harness.put(".hidden/Film (2001).mkv")
+        harness.put("Film.tmp.mkv")
+        assert await harness.tree.fingerprint(harness.root, ignore_patterns=["*.tmp.mkv"]) == before
+
+    async def test_is_not_whole_where_something_cannot_be_read(self, harness: Harness) -> None:
+        harness.put("shut/Film (2001).mkv")
+        harness.make_unreadable("shut")
+        assert not (await harness.tree.fingerprint(harness.root)).is_whole
+
+    async def test_needs_a_root(self, harness: Harness) -> None:
+        harness.unplug()
+        with pytest.raises(RootUnavailable):
+            await harness.tree.fingerprint(harness.root)
+
+
+async def test_a_large_tree_has_one_fingerprint_however_it_is_shared_out(tmp_path: Path) -> None:
+    for folder in range(450):
+        (tmp_path / f"{folder}").mkdir()
+        (tmp_path / f"{folder}" / "film.mkv").write_bytes(b"x")
+    tree = LocalMediaTree()
+    first, again = await tree.fingerprint(str(tmp_path)), await tree.fingerprint(str(tmp_path))
+    assert first == again
+    assert first.video_count == len((await tree.list(str(tmp_path))).videos) == 450

@@ -3,7 +3,8 @@
 Reading a folder is half system calls, half Python objects, and the interpreter lock lets threads do neither faster.
 So a walk shares its folders with a helper process, which reads them and sends back plain values, while the walking
 thread makes the listing out of them. The helper is this very file run as a script: the first half of it, which
-imports little, so that helpers are at work in no time.
+imports little, so that helpers are at work in no time. A fingerprint needs no listing at all: there the helpers answer
+with a digest of each folder.
 """
 
 # Paths are plain strings here: Path objects would cost more than the system calls.
@@ -16,6 +17,7 @@ import gc
 import marshal
 import os
 import sys
+from hashlib import sha256
 from stat import S_ISLNK, S_ISREG
 
 TYPE_CHECKING = False
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 # videos; three numbers for each of these (size in bytes, mtime in ns, inode) in one list; paths of subfolders,
 # subtitles, and what could not be read. Paths are relative to the root.
 FolderContent = tuple[str, list[str], list[int], list[str], list[str], list[str]]
+
+# What a fingerprint needs of it: the digest, how many videos there are, paths of subfolders, and whether all of it
+# could be read.
+FolderSummary = tuple[bytes, int, list[str], bool]
 
 _SKIPPED_FOLDERS = frozenset(("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"))
 _SKIP_MARKERS = frozenset((".ignore", ".nomedia"))
@@ -52,6 +58,12 @@ class FolderReader:
             return self.read_strictly(folder)
         except OSError as error:
             return "", [], [], [], [], [] if error.errno in _GONE else [folder]
+
+    def summarise(self, folder: str) -> FolderSummary:
+        """As `read`, by digest."""
+        prefix, videos, stamps, subfolders, subtitles, unreadable = self.read(folder)
+        facts = repr((prefix, videos, stamps, subtitles)).encode()
+        return sha256(facts).digest(), len(videos), subfolders, not unreadable
 
     def read_strictly(self, folder: str) -> FolderContent:
         """What `folder` ("" is the root) holds. Raises OSError."""
@@ -122,15 +134,17 @@ def _receive(pipe: BinaryIO) -> Any:
 
 
 def _help(requests: BinaryIO, answers: BinaryIO) -> None:
-    """The helper's life: the reader's arguments first, then batches of folders until the pipe is closed."""
+    """The helper's life: what to do and the reader's arguments first, then batches of folders until the pipe is
+    closed."""
     gc.disable()  # nothing here is ever part of a cycle
-    reader = FolderReader(*_receive(requests))
+    method, arguments = _receive(requests)
+    look_at = getattr(FolderReader(*arguments), method)
     while True:
         try:
             batch = _receive(requests)
         except EOFError:
             return
-        _send(answers, [reader.read(folder) for folder in batch])
+        _send(answers, [look_at(folder) for folder in batch])
 
 
 if __name__ == "__main__":
@@ -142,12 +156,18 @@ import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import fnmatch  # noqa: E402
 import subprocess  # noqa: E402
+from abc import ABC, abstractmethod  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
 from functools import partial  # noqa: E402
 from operator import attrgetter  # noqa: E402
-from typing import cast  # noqa: E402
+from typing import ClassVar, Generic, TypeVar, cast  # noqa: E402
 
-from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeListing  # noqa: E402
+from odeion.application.libraries.ports import (  # noqa: E402
+    FoundFile,
+    RootUnavailable,
+    TreeFingerprint,
+    TreeListing,
+)
 from odeion.domain.media_file import SUBTITLE_EXTENSIONS, VIDEO_EXTENSIONS, FileStamp  # noqa: E402
 
 # A small library is read before helpers would have started; this many folders are read in the time they take.
@@ -162,6 +182,9 @@ _found_file = cast(Callable[[tuple[str, FileStamp]], FoundFile], partial(tuple._
 _USUAL_COLLECTIONS = gc.get_threshold()
 _RARE_COLLECTIONS = 1_000_000
 
+Content = TypeVar("Content")
+Result = TypeVar("Result")
+
 
 class LocalMediaTree:
     """MediaTree over the server's own file system. Links to folders are not followed; a link to a file counts as
@@ -169,7 +192,15 @@ class LocalMediaTree:
 
     async def list(self, root: str, *, ignore_patterns: Iterable[str] = ()) -> TreeListing:
         """See MediaTree. A cancelled walk ends at the next folder."""
-        walk = _Walk(root, tuple(ignore_patterns))
+        walk = _ListingWalk(root, tuple(ignore_patterns))
+        try:
+            return await asyncio.to_thread(walk.run)
+        finally:
+            walk.stop()
+
+    async def fingerprint(self, root: str, *, ignore_patterns: Iterable[str] = ()) -> TreeFingerprint:
+        """See MediaTree. A cancelled walk ends at the next folder."""
+        walk = _FingerprintWalk(root, tuple(ignore_patterns))
         try:
             return await asyncio.to_thread(walk.run)
         finally:
@@ -202,54 +233,64 @@ def _unavailable(root: str, error: Exception) -> RootUnavailable:
     return RootUnavailable(f"the folder {printable_root} cannot be read: {reason}")
 
 
-class _Walk:
-    """One walk of one tree. Helpers are given batches of folders and always have the next one in their pipe."""
+class _Walk(ABC, Generic[Content, Result]):
+    """One walk of one tree. Helpers are given batches of folders and always have the next one in their pipe. What is
+    learned of each folder, and made of it in the end, is a subclass's matter."""
+
+    method: ClassVar[str]
+    """Of FolderReader, by name, since a helper is told it."""
 
     def __init__(self, root: str, ignore_patterns: tuple[str, ...]) -> None:
         self._root = root
         ignored = "|".join(map(fnmatch.translate, ignore_patterns))
         self._reader_arguments = (root, ignored, VIDEO_EXTENSIONS, SUBTITLE_EXTENSIONS)
         self._pending: list[str] = []  # folders nobody was given yet
-        self._videos: list[FoundFile] = []
-        self._subtitles: list[str] = []
-        self._unreadable: list[str] = []
         self._stopped = False
+
+    @abstractmethod
+    def _add(self, content: Content) -> None:
+        """Take what was learned of one folder; its subfolders become pending."""
+
+    @abstractmethod
+    def _result(self, device: int) -> Result:
+        """What was learned of all."""
 
     def stop(self) -> None:
         """Let `run`, in another thread, return early."""
         self._stopped = True
 
-    def run(self) -> TreeListing:
+    def run(self) -> Result:
         """Walk the tree; blocks. Raises RootUnavailable."""
         try:
             device = os.stat(self._root).st_dev
             reader = FolderReader(*self._reader_arguments)
-            self._add(reader.read_strictly(""))
+            reader.read_strictly("")
         except (OSError, ValueError) as error:
             raise _unavailable(self._root, error) from error
+        look_at: Callable[[str], Content] = getattr(reader, self.method)
+        self._pending = [""]
         # Nothing here becomes garbage, but the collector would go over the growing listing again and again.
         gc.set_threshold(_RARE_COLLECTIONS)
         try:
-            self._read_here(reader, _FOLDERS_BEFORE_HELP)
+            self._read_here(look_at, _FOLDERS_BEFORE_HELP)
             if self._pending:
-                self._read_with_helpers(reader)
+                self._read_with_helpers(look_at)
         finally:
             gc.set_threshold(*_USUAL_COLLECTIONS)
-        self._videos.sort(key=attrgetter("relative_path"))
-        return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
+        return self._result(device)
 
-    def _read_here(self, reader: FolderReader, at_most: int) -> None:
+    def _read_here(self, look_at: Callable[[str], Content], at_most: int) -> None:
         for _ in range(at_most):
             if self._pending:
-                self._add(reader.read(self._pending.pop()))
+                self._add(look_at(self._pending.pop()))
 
-    def _read_with_helpers(self, reader: FolderReader) -> None:
+    def _read_with_helpers(self, look_at: Callable[[str], Content]) -> None:
         """Read what is pending, and what turns up below it."""
-        helpers: list[_Helper] = []
+        helpers: list[_Helper[Content]] = []
         try:
             for _ in range(_HELPERS):
-                helpers.append(_Helper(self._reader_arguments))
-            self._read_here(reader, _FOLDERS_UNTIL_HELP)
+                helpers.append(_Helper(self.method, self._reader_arguments))
+            self._read_here(look_at, _FOLDERS_UNTIL_HELP)
             while not self._stopped:
                 for helper in helpers:
                     while self._pending and helper.batches_owed < _BATCHES_AHEAD:
@@ -273,6 +314,16 @@ class _Walk:
             batch.append(self._pending.pop())
         return batch
 
+
+class _ListingWalk(_Walk[FolderContent, TreeListing]):
+    method = "read"
+
+    def __init__(self, root: str, ignore_patterns: tuple[str, ...]) -> None:
+        super().__init__(root, ignore_patterns)
+        self._videos: list[FoundFile] = []
+        self._subtitles: list[str] = []
+        self._unreadable: list[str] = []
+
     def _add(self, content: FolderContent) -> None:
         prefix, videos, stamps, subfolders, subtitles, unreadable = content
         paths = [prefix + name for name in videos]
@@ -283,18 +334,44 @@ class _Walk:
         self._subtitles += subtitles
         self._unreadable += unreadable
 
+    def _result(self, device: int) -> TreeListing:
+        self._videos.sort(key=attrgetter("relative_path"))
+        return TreeListing(device, tuple(self._videos), tuple(sorted(self._subtitles)), tuple(sorted(self._unreadable)))
 
-class _Helper:
+
+class _FingerprintWalk(_Walk[FolderSummary, TreeFingerprint]):
+    method = "summarise"
+
+    def __init__(self, root: str, ignore_patterns: tuple[str, ...]) -> None:
+        super().__init__(root, ignore_patterns)
+        self._digests: list[bytes] = []
+        self._video_count = 0
+        self._is_whole = True
+
+    def _add(self, content: FolderSummary) -> None:
+        digest, videos, subfolders, is_whole = content
+        self._digests.append(digest)
+        self._video_count += videos
+        self._pending += subfolders
+        self._is_whole = self._is_whole and is_whole
+
+    def _result(self, device: int) -> TreeFingerprint:
+        # Folders come in another order each time.
+        whole = sha256(b"".join(sorted(self._digests))).digest()
+        return TreeFingerprint(device, whole, self._video_count, self._is_whole and not self._stopped)
+
+
+class _Helper(Generic[Content]):
     """A process that reads folders. Raises RootUnavailable should it end: the tree is then not known."""
 
-    def __init__(self, reader_arguments: tuple[object, ...]) -> None:
+    def __init__(self, method: str, reader_arguments: tuple[object, ...]) -> None:
         # Isolated (-I) and without site-packages (-S): it needs the standard library only.
         command = [sys.executable, "-I", "-S", __file__]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._requests = cast("BinaryIO", self._process.stdin)
         self._answers = cast("BinaryIO", self._process.stdout)
         self.batches_owed = 0
-        _send(self._requests, reader_arguments)
+        _send(self._requests, (method, reader_arguments))
 
     def send(self, folders: list[str]) -> None:
         """Give it folders to read."""
@@ -304,10 +381,10 @@ class _Helper:
             raise RootUnavailable("the process that reads folders has ended") from error
         self.batches_owed += 1
 
-    def receive(self) -> list[FolderContent]:
+    def receive(self) -> list[Content]:
         """What the folders hold that were sent first of those not yet received; waits."""
         try:
-            contents: list[FolderContent] = _receive(self._answers)
+            contents: list[Content] = _receive(self._answers)
         except (EOFError, ValueError) as error:
             raise RootUnavailable("the process that reads folders has ended") from error
         self.batches_owed -= 1

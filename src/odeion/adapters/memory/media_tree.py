@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import PurePosixPath
 
-from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeListing
+from odeion.application.libraries.ports import FoundFile, RootUnavailable, TreeFingerprint, TreeListing
 from odeion.domain.media_file import SUBTITLE_EXTENSIONS, VIDEO_EXTENSIONS, FileStamp
 
 _SKIPPED_FOLDERS = frozenset(("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"))
@@ -78,6 +79,12 @@ class InMemoryMediaTree:
             elif pure.suffix.lower() in SUBTITLE_EXTENSIONS:
                 subtitles.append(path)
         return TreeListing(self._devices[root], tuple(videos), tuple(subtitles), tuple(sorted(unreadable)))
+
+    async def fingerprint(self, root: str, *, ignore_patterns: Iterable[str] = ()) -> TreeFingerprint:
+        """See MediaTree."""
+        listing = await self.list(root, ignore_patterns=ignore_patterns)
+        facts = repr((listing.videos, listing.subtitles)).encode()
+        return TreeFingerprint(listing.device, sha256(facts).digest(), len(listing.videos), not listing.unreadable)
 
     async def stamp(self, root: str, relative_path: str) -> FileStamp | None:
         """See MediaTree."""

@@ -16,6 +16,7 @@ from odeion.application.libraries.ports import (
     NameParser,
     ProbeRefusal,
     RootUnavailable,
+    TreeFingerprint,
     TreeListing,
 )
 from odeion.application.libraries.repositories import KnownFile, LibrariesTx, PlacedFile
@@ -57,7 +58,7 @@ class _RootPlan:
 
     root: LibraryRoot
     listing: TreeListing
-    digest: bytes
+    digest: bytes | None
     to_probe: dict[str, FileStamp]
     moved: list[tuple[KnownFile, str]]
     missing: list[KnownFile]
@@ -96,17 +97,21 @@ class LibraryScanner:
         refused: list[str] = []
         for root in library.roots:
             try:
-                listing = await self._tree.list(root.path, ignore_patterns=library.options.ignore_patterns)
-                plan = await self._plan(library, root, listing, accept_loss=bool(payload.get("accept_loss")))
+                found = await self._tree.fingerprint(root.path, ignore_patterns=library.options.ignore_patterns)
+                digest = _digest(found, library) if found.is_whole else None
+                if await self._is_known(root, digest):
+                    counts.files_found += found.video_count
+                    await self._note_available(root, found.device, digest)
+                    continue
+                plan = await self._plan(library, root, digest, accept_loss=bool(payload.get("accept_loss")))
             except RootUnavailable as error:
                 refused.append(f"{root.path}: {error.message}")
                 await self._note_unavailable(root, error.message)
                 continue
-            counts.files_found += len(listing.videos)
-            if plan is not None:
-                plans.append(plan)
-                counts.files_new += len(plan.to_probe)
-                counts.files_missing += len(plan.missing)
+            plans.append(plan)
+            counts.files_found += len(plan.listing.videos)
+            counts.files_new += len(plan.to_probe)
+            counts.files_missing += len(plan.missing)
 
         counts.phase = "probing"
         for plan in plans:
@@ -130,24 +135,25 @@ class LibraryScanner:
             await tx.commit()
         return asdict(counts)
 
-    async def _plan(
-        self, library: Library, root: LibraryRoot, listing: TreeListing, *, accept_loss: bool
-    ) -> _RootPlan | None:
-        """Compare a root with what is known; None when the tree is as the last complete scan left it."""
+    async def _is_known(self, root: LibraryRoot, digest: bytes | None) -> bool:
+        """Whether the tree is as the last complete scan left it."""
         assert root.id is not None
-        digest = await asyncio.to_thread(_digest, listing, library)
         async with self._uow() as tx:
-            unchanged = await tx.libraries.tree_digest(root.id) == digest
-            known = [] if unchanged else await tx.media_files.known(root.id)
-        if unchanged:
-            await self._note_available(root, listing, digest)
-            return None
+            return digest is not None and await tx.libraries.tree_digest(root.id) == digest
+
+    async def _plan(self, library: Library, root: LibraryRoot, digest: bytes | None, *, accept_loss: bool) -> _RootPlan:
+        """Walk a root and compare it with what is known. `digest` is older than the walk: what changes in between is
+        looked at again by the next scan."""
+        assert root.id is not None
+        listing = await self._tree.list(root.path, ignore_patterns=library.options.ignore_patterns)
+        async with self._uow() as tx:
+            known = await tx.media_files.known(root.id)
         plan = await asyncio.to_thread(self._compare, root, listing, digest, known)
         _refuse_implausible_loss(plan, known, accept_loss=accept_loss)
         return plan
 
     def _compare(
-        self, root: LibraryRoot, listing: TreeListing, digest: bytes, known_files: Sequence[KnownFile]
+        self, root: LibraryRoot, listing: TreeListing, digest: bytes | None, known_files: Sequence[KnownFile]
     ) -> _RootPlan:
         known = {file.relative_path: file for file in known_files}
         found = {file.relative_path: file.stamp for file in listing.videos}
@@ -324,12 +330,12 @@ class LibraryScanner:
 
     async def _note_done(self, plan: _RootPlan, *, settled: bool) -> None:
         complete = settled and not plan.listing.unreadable
-        await self._note_available(plan.root, plan.listing, plan.digest if complete else None)
+        await self._note_available(plan.root, plan.listing.device, plan.digest if complete else None)
 
-    async def _note_available(self, root: LibraryRoot, listing: TreeListing, digest: bytes | None) -> None:
+    async def _note_available(self, root: LibraryRoot, device: int, digest: bytes | None) -> None:
         assert root.id is not None
         async with self._uow() as tx:
-            await tx.libraries.note_root(root.id, device=listing.device, tree_digest=digest, unavailable_reason=None)
+            await tx.libraries.note_root(root.id, device=device, tree_digest=digest, unavailable_reason=None)
             await tx.commit()
 
     async def _note_unavailable(self, root: LibraryRoot, reason: str) -> None:
@@ -339,19 +345,9 @@ class LibraryScanner:
             await tx.commit()
 
 
-def _digest(listing: TreeListing, library: Library) -> bytes:
-    """Stands for every name and stamp below a root, and for the rules it was scanned by."""
-    digest = hashlib.blake2b(
-        repr((library.kind, library.options, listing.unreadable)).encode("utf-8", "surrogateescape")
-    )
-    digest.update(
-        "\0".join(
-            f"{file.relative_path}\0{file.stamp.size_bytes}\0{file.stamp.mtime_ns}\0{file.stamp.inode}"
-            for file in listing.videos
-        ).encode("utf-8", "surrogateescape")
-    )
-    digest.update("\0".join(listing.subtitles).encode("utf-8", "surrogateescape"))
-    return digest.digest()
+def _digest(found: TreeFingerprint, library: Library) -> bytes:
+    """Stands for a tree and for the rules it was scanned by."""
+    return hashlib.sha256(found.digest + repr((library.kind, library.options)).encode()).digest()
 
 
 def _refuse_implausible_loss(plan: _RootPlan, known: Sequence[KnownFile], *, accept_loss: bool) -> None:
