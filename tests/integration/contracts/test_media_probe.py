@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import pytest
-from tests.media import make_sample
 
 from odeion.adapters.memory.media_probe import InMemoryMediaProbe
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.application.libraries.ports import MediaProbe, ProbeRefusal
 from odeion.domain.media_file import TechnicalInfo
+from tests.media import make_sample
 
 
 class Harness(ABC):

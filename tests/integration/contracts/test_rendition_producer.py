@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.integration.media import hls
 
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.rendition_producer import MemoryRenditionProducer
@@ -15,6 +14,7 @@ from odeion.application.playback.ports import MediaSource, Rendition, RenditionP
 from odeion.domain.playback import PlaybackPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
+from tests.integration.media import hls
 
 ME, OTHER = PlaybackSessionId(1), PlaybackSessionId(2)
 

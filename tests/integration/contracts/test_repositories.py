@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.harness import Servers
 
 from odeion.adapters.memory.store import MemoryStore
 from odeion.adapters.postgres.database import create_engine
@@ -40,6 +39,7 @@ from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
 from odeion.domain.shared.ids import LibraryId, MediaFileId, TaskId, UserId
 from odeion.domain.task import Task, TaskType
+from tests.harness import Servers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

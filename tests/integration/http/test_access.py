@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from tests.harness import Client, Harness, Servers, open_harness
 
 from odeion.adapters.postgres.tables.identity import users
 from odeion.domain.identity import Role
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.app import AREAS
 from odeion.entrypoints.http.endpoint import Endpoint
+from tests.harness import Client, Harness, Servers, open_harness
 
 ENDPOINTS = [endpoint for area in AREAS for endpoint in area.endpoints]
 CALLERS = ["anonymous", "viewer", "curator", "moderator", "admin", "locked", "revoked", "forged", "api_key", "refresh"]

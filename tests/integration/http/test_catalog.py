@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.harness import Client, Harness, Shelf
 
 from odeion.domain.identity import Role
+from tests.harness import Client, Harness, Shelf
 
 
 @pytest.fixture

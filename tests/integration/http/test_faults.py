@@ -9,12 +9,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.harness import PASSWORD, Harness, Servers, Shelf, open_harness
-
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.process import running
 from odeion.adapters.embedded.valkey import EmbeddedValkey
 from odeion.domain.identity import Role
+from tests.harness import PASSWORD, Harness, Servers, Shelf, open_harness
 
 
 async def test_a_database_that_crashes_is_told_and_comes_back(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.harness import PASSWORD, SETUP_CODE, Harness
 
 from odeion.domain.identity import Role
+from tests.harness import PASSWORD, SETUP_CODE, Harness
 
 FIRST = {"code": SETUP_CODE, "username": "mira", "password": PASSWORD}
 

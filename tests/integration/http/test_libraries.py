@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.harness import Client, Harness, Shelf
 
 from odeion.domain.identity import Role
+from tests.harness import Client, Harness, Shelf
 
 
 async def titles(client: Client, kind: str = "movies", **query: str) -> list[str]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from tests.harness import Harness
 
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.app import AREAS, openapi_document
 from odeion.entrypoints.http.endpoint import snake_case
 from odeion.entrypoints.meta.app import meta_document
+from tests.harness import Harness
 
 LIST: list[dict[str, Any]] = json.loads(Path(__file__).with_name("endpoints.json").read_text())
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi_document()))

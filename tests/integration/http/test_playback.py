@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.harness import Client, Harness, Reply, Shelf
 
 from odeion.adapters.postgres.tables.playback import playback_sessions
 from odeion.domain.identity import Role
+from tests.harness import Client, Harness, Reply, Shelf
 
 BROWSER = {
     "containers": ["mp4", "webm"],

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from quart.testing.connections import WebsocketDisconnectError
-from tests.harness import Client, Harness
 
 from odeion.application.shared.realtime import RealtimeMessage
 from odeion.domain.identity import Role
+from tests.harness import Client, Harness
 
 
 async def receive(socket: Any) -> dict[str, Any]:

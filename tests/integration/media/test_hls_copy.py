@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.integration.media import hls
-from tests.integration.media.hls import COPIES_ALL, Produced, Seen
 
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.domain.playback import Treatment
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
+from tests.integration.media import hls
+from tests.integration.media.hls import COPIES_ALL, Produced, Seen
 
 SAMPLES = [
     "h264_aac_mp4",

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.media import hls
 
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter, clean_webvtt, decode_subtitles
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import SidecarSubtitle
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
+from tests.integration.media import hls
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n<i>Grüße</i> & 3 < 4 <script>alert(1)</script>\n\n"
 SRT += "2\n00:00:03,000 --> 00:00:04,000\nZwei\nZeilen\n"

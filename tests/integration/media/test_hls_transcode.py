@@ -18,8 +18,6 @@ from pathlib import Path
 
 import av
 import pytest
-from tests.integration.media import hls
-from tests.integration.media.hls import CONVERTS_ALL, ME
 
 from odeion.adapters.ffmpeg.encoders import EncoderLimits
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
@@ -28,6 +26,8 @@ from odeion.domain.media_file import HdrFormat
 from odeion.domain.playback import AudioPlan, Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId
+from tests.integration.media import hls
+from tests.integration.media.hls import CONVERTS_ALL, ME
 
 OTHER = PlaybackSessionId(2)
 

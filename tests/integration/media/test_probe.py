@@ -14,12 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.media import PICTURE_S, SAMPLES, make_sample
 
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.adapters.pyav.probe_worker import Refused, probe_file
 from odeion.application.libraries.ports import ProbeRefusal
 from odeion.domain.media_file import Chapter, HdrFormat, SubtitleStream, TechnicalInfo
+from tests.media import PICTURE_S, SAMPLES, make_sample
 
 Probe = Callable[[str], TechnicalInfo]
 VIDEO_SAMPLES = [name for name in SAMPLES if name != "audio-only.mp4"]

@@ -10,12 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from tests.harness import Servers
 
 from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.migrate import alembic_config, current_revision, migrate, require_current_schema
 from odeion.adapters.postgres.tables import metadata
 from odeion.domain.shared.errors import Conflict
+from tests.harness import Servers
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.harness import Servers
 
 from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.outbox import PostgresOutbox
@@ -24,6 +23,7 @@ from odeion.application.tasks.runner import TaskRunner
 from odeion.domain.shared.errors import Invalid
 from odeion.domain.shared.ids import TaskId
 from odeion.domain.task import Task, TaskStatus, TaskType
+from tests.harness import Servers
 
 CLOCK = SystemClock()
 
