@@ -155,3 +155,9 @@ def test_every_body_has_an_example(path: str) -> None:
 
 def test_path_parameters_become_snake_case() -> None:
     assert snake_case("seasonNumber") == "season_number"
+
+
+def test_the_web_app_is_typed_from_this_document() -> None:
+    """After a change: `odeion openapi > web/openapi.json`, then `npm run types` in `web`."""
+    kept = Path(__file__).resolve().parents[3] / "web" / "openapi.json"
+    assert json.loads(kept.read_text()) == DOCUMENT

@@ -1482,7 +1482,8 @@ export interface components {
         };
         /**
          * MetadataRequest
-         * @description Only what is given is changed; null clears a field that may be empty. What is written here is kept from later scans.
+         * @description Only what is given is changed; null clears a field that may be empty. What is written here is
+         *     kept from later scans.
          * @example {
          *       "title": "Stalker",
          *       "year": 1979
