@@ -11,6 +11,7 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
 from odeion.domain.shared.errors import FieldError, Invalid, OdeionError
+from odeion.entrypoints.http.json import dumps
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,6 @@ def envelope(
     status: int | None = None,
 ) -> Response:
     """The error as a response: `{"error": {"code", "message", "fields"?}}`."""
-    from odeion.entrypoints.http.json import dumps
-
     body: dict[str, Any] = {"code": code, "message": message}
     if fields:
         body["fields"] = [{"field": field.field, "message": field.message} for field in fields]
