@@ -58,6 +58,12 @@ class VideoStream:
     title: str | None = None
     is_default: bool = False
 
+    @property
+    def display_size(self) -> tuple[float, float]:
+        """Width and height as shown: square pixels, upright."""
+        width, height = float(self.width * self.sample_aspect_ratio), float(self.height)
+        return (height, width) if self.rotation_degrees in (90, 270) else (width, height)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioStream:

@@ -279,7 +279,7 @@ def _transcoded_video(
     reasons: tuple[str, ...],
 ) -> VideoPlan:
     profile = _profile(stream, capabilities, options)
-    width, height = _display_size(stream)
+    width, height = stream.display_size
     scale = min(1.0, profile.max_height / height)
     return VideoPlan(
         stream_index=stream.index,
@@ -296,12 +296,6 @@ def _transcoded_video(
     )
 
 
-def _display_size(stream: VideoStream) -> tuple[float, float]:
-    """Width and height as shown: square pixels, upright."""
-    width, height = float(stream.width * stream.sample_aspect_ratio), float(stream.height)
-    return (height, width) if stream.rotation_degrees in (90, 270) else (width, height)
-
-
 def _even(lines: float) -> int:
     """H.264 with 4:2:0 colour wants even sizes."""
     return max(2, round(lines / 2) * 2)
@@ -312,7 +306,7 @@ def _profile(stream: VideoStream, capabilities: ClientCapabilities, options: Pla
     if chosen is not None:
         return chosen
     # The smallest rung that keeps the whole picture, within what the client can take.
-    _, lines = _display_size(stream)
+    _, lines = stream.display_size
     limit = min(lines, capabilities.max_height or lines, 1080)
     fitting = [profile for profile in LADDER if profile.max_height >= limit]
     profile = fitting[-1] if fitting else LADDER[0]

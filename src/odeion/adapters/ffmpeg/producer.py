@@ -207,7 +207,7 @@ class HlsRenditionProducer:
             # Of a few segments only: others may be larger.
             peak, average = peak or max(measured_peak, average) * 3 // 2, average or measured
         stream = _video_stream(source, rendition)
-        width, height = _shown_size(stream)
+        width, height = (round(lines) for lines in stream.display_size)
         return RenditionFacts(
             codecs=codecs,
             bandwidth_bps=max(peak, average, 1),
@@ -280,11 +280,6 @@ def _video_stream(source: MediaSource, plan: VideoPlan) -> VideoStream:
         if stream.index == plan.stream_index:
             return stream
     raise Conflict("the file has no such stream any more; start again")
-
-
-def _shown_size(stream: VideoStream) -> tuple[int, int]:
-    width, height = round(stream.width * stream.sample_aspect_ratio), stream.height
-    return (height, width) if stream.rotation_degrees in (90, 270) else (width, height)
 
 
 def _video_range(stream: VideoStream) -> str:

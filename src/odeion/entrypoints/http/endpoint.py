@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from quart import Blueprint, Response, request
 
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.shared.errors import BadRequest, Invalid, OdeionError
+from odeion.domain.shared.errors import BadRequest, OdeionError
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.errors import invalid_from
 from odeion.entrypoints.http.security import require_viewer
@@ -247,6 +247,3 @@ async def _bind_body(model: type[BaseModel], *, optional: bool) -> BaseModel | N
         if any(entry["type"] == "json_invalid" for entry in error.errors()):
             raise BadRequest("the body is no valid JSON") from None
         raise invalid_from(error, "body") from None
-
-
-__all__ = ["Access", "Area", "Endpoint", "Invalid", "Stream", "snake_case"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
-import hypercorn.asyncio
-import hypercorn.config
 import uvloop
 
 from odeion.entrypoints.logging import configure_logging
 from odeion.entrypoints.meta.app import create_meta_app
+from odeion.entrypoints.serving import serve_app, stop_requested
 from odeion.entrypoints.settings import Settings
 
 DEFAULT_PORT = 8097
@@ -23,11 +19,4 @@ def run(settings: Settings, *, port: int | None) -> None:
 
 
 async def _serve(host: str, port: int) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    config = hypercorn.config.Config()
-    config.bind = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
-    config.include_server_header = False
-    await hypercorn.asyncio.serve(create_meta_app(), config, shutdown_trigger=stopping.wait)
+    await serve_app(create_meta_app(), host=host, port=port, stopping=stop_requested())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 import structlog
@@ -23,6 +22,7 @@ from odeion.entrypoints.container import (
     open_container,
 )
 from odeion.entrypoints.logging import configure_logging
+from odeion.entrypoints.serving import stop_requested
 from odeion.entrypoints.settings import Settings
 from odeion.entrypoints.use_cases import WorkerUseCases
 
@@ -53,10 +53,7 @@ def _use_cases(context: dict[Any, Any]) -> WorkerUseCases:
 
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = stop_requested()
     async with open_container(settings) as container:
         use_cases = container.worker_use_cases()
         routines = [
