@@ -1,0 +1,181 @@
+"""Copied renditions of files, planned once and cut on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from fractions import Fraction
+from pathlib import Path
+
+from odeion.adapters.ffmpeg.cache import SegmentCache
+from odeion.adapters.ffmpeg.codec_strings import codec_string
+from odeion.adapters.ffmpeg.copy_rendition import (
+    AudioCopy,
+    VideoCopy,
+    WalkNeeded,
+    audio_segment,
+    file_origin_s,
+    plan_audio,
+    plan_video,
+    video_segment,
+    walk_keyframes,
+)
+from odeion.adapters.ffmpeg.keys import rendition_key, stamp_key, video_stream
+from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer
+from odeion.adapters.ffmpeg.once import once_for_all
+from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
+from odeion.domain.media_file import HdrFormat, VideoStream
+from odeion.domain.playback import VideoPlan
+from odeion.domain.shared.errors import Conflict, NotFound
+
+_INDEX_NAME = "keyframes.json"
+
+Copy = VideoCopy | AudioCopy
+
+
+class Copies:
+    """The copying half of HlsRenditionProducer: methods raise as those of RenditionProducer. For one event loop."""
+
+    def __init__(self, cache_folder: Callable[[], Awaitable[Path]], cache: SegmentCache) -> None:
+        self._cache_folder = cache_folder
+        self._cache = cache
+        self._pool = StreamPool()
+        self._copies: OrderedDict[str, asyncio.Task[Copy]] = OrderedDict()
+        self._origins: OrderedDict[str, asyncio.Task[Fraction]] = OrderedDict()
+
+    async def grid(self, source: MediaSource, rendition: Rendition) -> SegmentGrid:
+        return (await self._copy(source, rendition)).grid
+
+    async def init_segment(self, source: MediaSource, rendition: Rendition) -> bytes:
+        return (await self._copy(source, rendition)).init
+
+    async def segment(self, source: MediaSource, rendition: Rendition, number: int) -> AsyncIterator[bytes]:
+        copy = await self._copy(source, rendition)
+        if not 0 <= number < len(copy.grid.starts_s):
+            raise NotFound("no such segment")
+        return _whole(await asyncio.to_thread(self._cut, source, rendition.stream_index, copy, number))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._pool.close)
+
+    def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
+        fresh = number == 0 and demuxer(source) == "matroska"
+        with self._pool.borrow(source, stream_index, fresh=fresh) as media:
+            if isinstance(copy, VideoCopy):
+                return video_segment(media, copy, number)
+            if number == 0 and not fresh:
+                media.seek_start()
+            return audio_segment(media, copy, number)
+
+    async def _copy(self, source: MediaSource, rendition: Rendition) -> Copy:
+        return await once_for_all(
+            self._copies, rendition_key(source, rendition), lambda: self._plan_copy(source, rendition)
+        )
+
+    async def _plan_copy(self, source: MediaSource, rendition: Rendition) -> Copy:
+        origin_s = await self.origin_s(source)
+        index = rendition.stream_index
+        if not isinstance(rendition, VideoPlan):
+            return await asyncio.to_thread(self._plan_audio, source, index, origin_s)
+        keyframes = await self._stored_keyframes(source, index)
+        try:
+            return await asyncio.to_thread(self._plan_video, source, index, origin_s, keyframes)
+        except WalkNeeded:
+            keyframes = await asyncio.to_thread(self._walk, source, index)
+            folder, stored = await self._cache_folder(), json.dumps(keyframes).encode()
+            await asyncio.to_thread(self._cache.put, folder, stamp_key(source, index), _INDEX_NAME, stored)
+            return await asyncio.to_thread(self._plan_video, source, index, origin_s, keyframes)
+
+    def _plan_video(
+        self, source: MediaSource, index: int, origin_s: Fraction, keyframes: list[int] | None
+    ) -> VideoCopy:
+        with self._pool.borrow(source, index) as media, self._pool.borrow(source, index, fresh=True) as fresh:
+            duration_s = Fraction(source.technical.duration_ms, 1000)
+            return plan_video(media, fresh, origin_s, duration_s, known_keyframes=keyframes)
+
+    def _plan_audio(self, source: MediaSource, index: int, origin_s: Fraction) -> AudioCopy:
+        with (
+            self._pool.borrow(source, index) as media,
+            self._pool.borrow(source, index, fresh=True) as fresh,
+            self._pool.borrow(source, index, fresh=True) as another,
+        ):
+            return plan_audio(media, fresh, another, origin_s, Fraction(source.technical.duration_ms, 1000))
+
+    def _walk(self, source: MediaSource, index: int) -> list[int]:
+        with self._pool.borrow(source, index, fresh=True) as media:
+            return walk_keyframes(media)
+
+    async def _stored_keyframes(self, source: MediaSource, index: int) -> list[int] | None:
+        folder = await self._cache_folder()
+        stored = await asyncio.to_thread(self._cache.find, folder, stamp_key(source, index), _INDEX_NAME)
+        try:
+            keyframes = json.loads(stored) if stored is not None else None
+        except ValueError:
+            return None
+        if isinstance(keyframes, list) and keyframes and all(isinstance(time, int) for time in keyframes):
+            return keyframes
+        return None
+
+    async def origin_s(self, source: MediaSource) -> Fraction:
+        """The timestamp at which all renditions of the file have their 0."""
+        technical = source.technical
+        indexes = [stream.index for stream in technical.video] + [stream.index for stream in technical.audio]
+        if not indexes:
+            raise Conflict("this file has neither picture nor sound")
+
+        def read() -> Fraction:
+            with self._pool.borrow(source, indexes[0], fresh=True) as media:
+                return file_origin_s(media)
+
+        return await once_for_all(self._origins, stamp_key(source, -1), lambda: asyncio.to_thread(read))
+
+    async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
+        copy = await self._copy(source, rendition)
+        codecs = codec_string(copy.track.sample_entry)
+        known_bps = rendition.bitrate_bps or 0
+        if isinstance(copy, AudioCopy) or not isinstance(rendition, VideoPlan):
+            peak, average = await self._measure(source, rendition.stream_index, copy)
+            average = known_bps or average
+            return RenditionFacts(
+                codecs=codecs, bandwidth_bps=max(peak, average) * 6 // 5, average_bandwidth_bps=average
+            )
+        peak, average = copy.peak_bps, copy.average_bps or known_bps
+        if not average:
+            sound_bps = sum(stream.bitrate_bps or 0 for stream in source.technical.audio)
+            average = max((source.technical.bitrate_bps or 0) - sound_bps, 0)
+        if not peak or not average:
+            measured_peak, measured = await self._measure(source, rendition.stream_index, copy)
+            # Of a few segments only: others may be larger.
+            peak, average = peak or max(measured_peak, average) * 3 // 2, average or measured
+        stream = video_stream(source, rendition)
+        width, height = (round(lines) for lines in stream.display_size)
+        return RenditionFacts(
+            codecs=codecs,
+            bandwidth_bps=max(peak, average, 1),
+            average_bandwidth_bps=max(average, 1),
+            width=width,
+            height=height,
+            frame_rate=float(stream.frame_rate) if stream.frame_rate else None,
+            video_range=_video_range(stream),
+        )
+
+    async def _measure(self, source: MediaSource, index: int, copy: Copy) -> tuple[int, int]:
+        """Peak and average bits per second of a few segments."""
+        durations = copy.grid.durations_s()
+        numbers = sorted({0, len(durations) // 2, max(len(durations) - 2, 0)})
+        sizes = [len(await asyncio.to_thread(self._cut, source, index, copy, number)) for number in numbers]
+        rates = [size * 8 / durations[number] for size, number in zip(sizes, numbers, strict=True)]
+        total_s = sum(durations[number] for number in numbers)
+        return round(max(rates)), max(round(sum(sizes) * 8 / total_s), 1)
+
+
+def _video_range(stream: VideoStream) -> str:
+    if stream.color_transfer == "arib-std-b67" or stream.hdr is HdrFormat.HLG:
+        return "HLG"
+    return "SDR" if stream.hdr is HdrFormat.SDR else "PQ"
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data

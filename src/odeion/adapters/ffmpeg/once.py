@@ -1,0 +1,31 @@
+"""Work that many ask for and one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+_KNOWN = 256
+
+_T = TypeVar("_T")
+
+
+async def once_for_all(
+    known: OrderedDict[str, asyncio.Task[_T]], key: str, make: Callable[[], Coroutine[Any, Any, _T]]
+) -> _T:
+    """What `make` gives, made once for all who ask at the same time or later; a failure is not kept."""
+    task = known.get(key)
+    if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        task = asyncio.create_task(make())
+        remember(known, key, task)
+    known.move_to_end(key)
+    return await asyncio.shield(task)
+
+
+def remember(known: OrderedDict[str, _T], key: str, value: _T) -> None:
+    """Keep a value in place of the one used longest ago."""
+    known[key] = value
+    while len(known) > _KNOWN:
+        known.popitem(last=False)
