@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from odeion.adapters.postgres.migrate import migrate
-from odeion.domain.identity import Role, User
+from odeion.domain.identity.users import Role, User
 from odeion.domain.task import TaskStatus
 from odeion.entrypoints.container import Container, open_container
 from odeion.entrypoints.http.app import create_app

@@ -202,3 +202,45 @@ def _hdr_label(technical: TechnicalInfo | None) -> str | None:
         HdrFormat.DOLBY_VISION: "Dolby Vision",
         HdrFormat.SDR: None,
     }[technical.video[0].hdr]
+
+
+# The least age of the ratings in use: of the MPA and the American TV guidelines, and of the boards that name an age.
+_RATING_AGES = {
+    "g": 0,
+    "tv-y": 0,
+    "tv-g": 0,
+    "u": 0,
+    "atp": 0,
+    "l": 0,
+    "al": 0,
+    "tv-y7": 7,
+    "tv-y7-fv": 7,
+    "pg": 8,
+    "tv-pg": 8,
+    "pg-13": 13,
+    "tv-14": 14,
+    "m": 15,
+    "ma15+": 15,
+    "r": 17,
+    "tv-ma": 17,
+    "nc-17": 18,
+    "r18": 18,
+    "r18+": 18,
+    "x": 18,
+}
+_RATING_NUMBER = re.compile(r"(?:[a-z]{2}[:/-])?(?:fsk|pegi)?[ -]?(\d{1,2})(?:a|pg|\+)?")
+
+
+def rating_age(rating: str | None) -> int | None:
+    """The least age a content rating is for: `PG-13` 13, `FSK 16` 16, `DE-12` 12. None for none, and for one that is
+    not understood."""
+    if rating is None:
+        return None
+    name = rating.strip().casefold()
+    country, separator, rest = name.partition("-")
+    for candidate in (name, rest if separator and len(country) == 2 and country != "tv" else name):
+        if candidate in _RATING_AGES:
+            return _RATING_AGES[candidate]
+        if found := _RATING_NUMBER.fullmatch(candidate):
+            return int(found[1])
+    return None

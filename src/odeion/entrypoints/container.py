@@ -47,12 +47,15 @@ from odeion.adapters.redis.bus import (
     json_serializer,
 )
 from odeion.adapters.security.passwords import Argon2PasswordHasher
-from odeion.adapters.security.tokens import JwtTokenCodec, SystemSecretSource
+from odeion.adapters.security.secrets import AesGcmSecretBox, SystemSecretSource
+from odeion.adapters.security.tokens import JwtTokenCodec
 from odeion.adapters.system.bundled_ffmpeg import ffmpeg_version
 from odeion.adapters.system.clock import SystemClock
 from odeion.adapters.system.parts import InstalledDistributions
 from odeion.application.catalog.editing import MetadataEditing
+from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
+from odeion.application.identity.identification import Identification
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
@@ -61,6 +64,7 @@ from odeion.application.libraries.scan import LibraryScanner
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
 from odeion.application.progress.tracking import ProgressTracking
+from odeion.application.shared.links import Links
 from odeion.application.shared.outbox import OutboxRelay
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
@@ -85,6 +89,8 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     secrets = providers.Singleton(SystemSecretSource)
+    secret_box = providers.Singleton(AesGcmSecretBox, secret_key)
+    links = providers.Singleton(Links, settings.provided.public_url)
     uow = providers.Singleton(PostgresUnitOfWorkFactory, engine)
     passwords = providers.Singleton(Argon2PasswordHasher)
     tokens = providers.Singleton(JwtTokenCodec, secret_key)
@@ -124,13 +130,16 @@ class Container(containers.DeclarativeContainer):
         sign_in=providers.Singleton(
             SignIn,
             uow,
-            providers.Singleton(PostgresViewerQueries, engine),
             passwords,
             tokens,
             secrets,
             throttle,
             clock,
         ),
+        identification=providers.Singleton(
+            Identification, providers.Singleton(PostgresViewerQueries, engine), tokens, clock
+        ),
+        api_keys=providers.Singleton(ApiKeys, uow, secrets, clock),
         first_run=providers.Singleton(FirstRun, uow, passwords, tokens, secrets, throttle, clock),
         libraries=providers.Singleton(LibraryManagement, uow, folders, clock),
         library_queries=providers.Singleton(PostgresLibraryQueries, engine),

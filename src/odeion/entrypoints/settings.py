@@ -41,6 +41,12 @@ class Settings(BaseSettings):
         description="Address to listen on: loopback, or every interface in a container.",
     )
     port: int = Field(8096, ge=1, le=65535, description="Port to listen on.")
+    base_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s]+$",
+        description="Address people reach the server at, as https://media.example.org: links, sign-in providers and "
+        "passkeys use it. While it listens on loopback only, http://localhost with its port.",
+    )
     data_dir: Path = Field(default_factory=default_data_dir, description="Where everything that must last is kept.")
     cache_dir: Path | None = Field(
         None, description="Where what may be lost is kept. Beside a data directory that was set, else the user's cache."
@@ -81,6 +87,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
+
+    @property
+    def public_url(self) -> str | None:
+        """The base URL in use; None where it has to be set first."""
+        if self.base_url is not None:
+            return self.base_url
+        return f"http://localhost:{self.port}" if self.host in ("127.0.0.1", "::1", "localhost") else None
 
     @property
     def caches(self) -> Path:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from odeion.application.catalog.editing import MetadataEditing
 from odeion.application.catalog.queries import CatalogQueries
+from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
+from odeion.application.identity.identification import Identification
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.paths import PathSettings
@@ -25,6 +27,8 @@ from odeion.application.tasks.runner import TaskRunner
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
     sign_in: SignIn
+    identification: Identification
+    api_keys: ApiKeys
     first_run: FirstRun
     libraries: LibraryManagement
     library_queries: LibraryQueries

@@ -14,7 +14,8 @@ from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.application.libraries.repositories import PlacedFile
 from odeion.domain.catalog import EpisodeIdentity, FileRole, MediaRef, Placement, PlayableType, TitleIdentity
-from odeion.domain.identity import LoginSession, Role, User
+from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.users import Role, User
 from odeion.domain.library import Library, LibraryKind, LibraryOptions
 from odeion.domain.media_file import (
     AudioStream,

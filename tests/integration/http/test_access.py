@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from odeion.adapters.postgres.tables.identity import users
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.app import AREAS
 from odeion.entrypoints.http.endpoint import Endpoint

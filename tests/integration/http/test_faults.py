@@ -12,7 +12,7 @@ from pathlib import Path
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.process import running
 from odeion.adapters.embedded.valkey import EmbeddedValkey
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import PASSWORD, Harness, Servers, Shelf, open_harness
 
 

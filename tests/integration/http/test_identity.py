@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import PASSWORD, SETUP_CODE, Harness
 
 FIRST = {"code": SETUP_CODE, "username": "mira", "password": PASSWORD}

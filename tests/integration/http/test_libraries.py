@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import Client, Harness, Shelf
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from odeion.adapters.postgres.tables.playback import playback_sessions
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import Client, Harness, Reply, Shelf
 
 BROWSER = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import Client, Harness, Shelf
 
 

@@ -10,7 +10,7 @@ import pytest
 from quart.testing.connections import WebsocketDisconnectError
 
 from odeion.application.shared.realtime import RealtimeMessage
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from tests.harness import Client, Harness
 
 

@@ -7,7 +7,8 @@ from itertools import product
 
 import pytest
 
-from odeion.domain.identity import SESSION_LIFETIME, LoginSession, Role, User, check_password_rules
+from odeion.domain.identity.login_sessions import SESSION_LIFETIME, LoginSession
+from odeion.domain.identity.users import Role, User, check_password_rules
 from odeion.domain.shared.errors import Forbidden, Invalid, Unauthorized
 from odeion.domain.shared.ids import UserId
 

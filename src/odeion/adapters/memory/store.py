@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 from odeion.application.libraries.repositories import KnownFile, PlacedFile
 from odeion.domain.catalog import FileRole, MediaRef, Placement, PlayableType
-from odeion.domain.identity import LoginSession, User
+from odeion.domain.identity.api_keys import ApiKey
+from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.security_events import SecurityEvent
+from odeion.domain.identity.tickets import Ticket, TicketKind
+from odeion.domain.identity.users import User
 from odeion.domain.library import Library
 from odeion.domain.media_file import FileState, MediaFile
 from odeion.domain.playback import PlaybackSession, SessionState
@@ -19,6 +23,7 @@ from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
 from odeion.domain.shared.events import Event
 from odeion.domain.shared.ids import (
+    ApiKeyId,
     LibraryId,
     LoginSessionId,
     MediaFileId,
@@ -58,6 +63,9 @@ class _Tables:
     next_id: int = 1
     users: dict[int, User] = field(default_factory=dict)
     login_sessions: dict[int, LoginSession] = field(default_factory=dict)
+    tickets: dict[tuple[TicketKind, bytes], Ticket] = field(default_factory=dict)
+    api_keys: dict[int, ApiKey] = field(default_factory=dict)
+    security_events: list[SecurityEvent] = field(default_factory=list)
     settings: dict[str, object] = field(default_factory=dict)
     libraries: dict[int, Library] = field(default_factory=dict)
     digests: dict[int, bytes | None] = field(default_factory=dict)
@@ -95,6 +103,9 @@ class MemoryUnitOfWork:
         self._events: list[Event] = []
         self.users = MemoryUsers(self)
         self.login_sessions = MemoryLoginSessions(self)
+        self.tickets = MemoryTickets(self)
+        self.api_keys = MemoryApiKeys(self)
+        self.trail = MemorySecurityTrail(self)
         self.settings = MemorySettings(self)
         self.libraries = MemoryLibraries(self)
         self.media_files = MemoryMediaFiles(self)
@@ -134,7 +145,7 @@ class MemoryUsers:
     def __init__(self, tx: MemoryUnitOfWork) -> None:
         self._tx = tx
 
-    async def get(self, user_id: UserId) -> User:
+    async def get(self, user_id: UserId, *, for_update: bool = False) -> User:
         if user_id not in self._tx.tables.users:
             raise NotFound("user not found")
         return copy.deepcopy(self._tx.tables.users[user_id])
@@ -176,6 +187,65 @@ class MemoryLoginSessions:
             if session.user_id == user_id and session.revoked_at is None:
                 session.revoke(at=at)
                 session.version += 1
+
+
+class MemoryTickets:
+    def __init__(self, tx: MemoryUnitOfWork) -> None:
+        self._tx = tx
+
+    async def put(self, ticket: Ticket) -> None:
+        if (ticket.kind, ticket.secret_hash) in self._tx.tables.tickets:
+            raise Conflict("this secret is in use already")
+        self._tx.tables.tickets[ticket.kind, ticket.secret_hash] = copy.deepcopy(ticket)
+
+    async def find(self, kind: TicketKind, secret_hash: bytes, *, at: datetime) -> Ticket | None:
+        ticket = self._tx.tables.tickets.get((kind, secret_hash))
+        return copy.deepcopy(ticket) if ticket is not None and ticket.expires_at > at else None
+
+    async def take(self, kind: TicketKind, secret_hash: bytes, *, at: datetime) -> Ticket | None:
+        ticket = await self.find(kind, secret_hash, at=at)
+        if ticket is not None:
+            del self._tx.tables.tickets[kind, secret_hash]
+        return ticket
+
+    async def drop(self, kind: TicketKind, user_id: UserId) -> None:
+        self._keep(lambda ticket: (ticket.kind, ticket.user_id) != (kind, user_id))
+
+    async def drop_expired(self, *, at: datetime) -> None:
+        self._keep(lambda ticket: ticket.expires_at > at)
+
+    def _keep(self, wanted: Callable[[Ticket], bool]) -> None:
+        tables = self._tx.tables
+        tables.tickets = {key: ticket for key, ticket in tables.tickets.items() if wanted(ticket)}
+
+
+class MemoryApiKeys:
+    def __init__(self, tx: MemoryUnitOfWork) -> None:
+        self._tx = tx
+
+    async def get(self, user_id: UserId, key_id: ApiKeyId) -> ApiKey:
+        key = self._tx.tables.api_keys.get(key_id)
+        if key is None or key.user_id != user_id:
+            raise NotFound("API key not found")
+        return copy.deepcopy(key)
+
+    async def list_of(self, user_id: UserId) -> list[ApiKey]:
+        own = [key for key in self._tx.tables.api_keys.values() if key.user_id == user_id]
+        return copy.deepcopy(sorted(own, key=lambda key: key.id or 0, reverse=True))
+
+    async def save(self, key: ApiKey) -> ApiKeyId:
+        return ApiKeyId(self._tx.save(self._tx.tables.api_keys, key))
+
+    async def delete(self, key: ApiKey) -> None:
+        self._tx.tables.api_keys.pop(key.id or 0, None)
+
+
+class MemorySecurityTrail:
+    def __init__(self, tx: MemoryUnitOfWork) -> None:
+        self._tx = tx
+
+    async def record(self, event: SecurityEvent) -> None:
+        self._tx.tables.security_events.append(copy.deepcopy(event))
 
 
 class MemorySettings:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, exists, func, or_, select, text, update
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from odeion.adapters.postgres.database import reading
+from odeion.adapters.postgres.database import reading, translated_errors
 from odeion.adapters.postgres.repository import EventSink, save_versioned
-from odeion.adapters.postgres.tables.identity import login_sessions, users
+from odeion.adapters.postgres.tables.identity import api_keys, login_sessions, users
 from odeion.adapters.postgres.tables.work import settings
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import LoginSession, Role, User
+from odeion.domain.identity.api_keys import Scope
+from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.users import Permissions, Role, User
 from odeion.domain.shared.errors import NotFound
-from odeion.domain.shared.ids import LoginSessionId, UserId
+from odeion.domain.shared.ids import ApiKeyId, LoginSessionId, UserId
+
+_PERMISSIONS = TypeAdapter(Permissions)
+# When a key was used last is told this exactly; each request would be a write otherwise.
+_KEY_USE_GRAIN = timedelta(minutes=1)
 
 
 class PostgresUsers:
@@ -24,8 +31,9 @@ class PostgresUsers:
         self._connection = connection
         self._events = events
 
-    async def get(self, user_id: UserId) -> User:
-        row = (await self._connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+    async def get(self, user_id: UserId, *, for_update: bool = False) -> User:
+        query = select(users).where(users.c.id == user_id)
+        row = (await self._connection.execute(query.with_for_update() if for_update else query)).one_or_none()
         if row is None:
             raise NotFound("user not found")
         return _user(row)
@@ -49,6 +57,7 @@ class PostgresUsers:
             "password_hash": user.password_hash,
             "role": user.role.value,
             "is_locked": user.is_locked,
+            "permissions": _PERMISSIONS.dump_python(user.permissions, mode="json"),
             "created_at": user.created_at,
         }
         return UserId(await save_versioned(self._connection, self._events, users, user, values))
@@ -118,7 +127,7 @@ class PostgresViewerQueries:
 
     async def find_viewer(self, user_id: UserId, session_id: LoginSessionId, *, at: datetime) -> Viewer | None:
         query = (
-            select(users.c.id, users.c.role, login_sessions.c.id.label("session_id"))
+            select(users.c.id, users.c.role, users.c.permissions, login_sessions.c.id.label("session_id"))
             .join(login_sessions, login_sessions.c.user_id == users.c.id)
             .where(
                 users.c.id == user_id,
@@ -130,8 +139,61 @@ class PostgresViewerQueries:
         )
         async with reading(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
-        return Viewer(UserId(row.id), Role(row.role), LoginSessionId(row.session_id)) if row else None
+        if row is None:
+            return None
+        return Viewer(
+            UserId(row.id),
+            Role(row.role),
+            LoginSessionId(row.session_id),
+            _PERMISSIONS.validate_python(row.permissions),
+        )
+
+    async def find_by_api_key(self, key_hash: bytes) -> Viewer | None:
+        return await self._by_key(api_keys.c.key_hash == key_hash)
+
+    async def find_by_api_key_id(self, key_id: ApiKeyId) -> Viewer | None:
+        return await self._by_key(api_keys.c.id == key_id)
+
+    async def _by_key(self, where: ColumnElement[bool]) -> Viewer | None:
+        query = (
+            select(users, api_keys.c.id.label("key_id"), api_keys.c.scopes)
+            .join(api_keys, api_keys.c.user_id == users.c.id)
+            .where(where, users.c.is_locked.is_(False))
+        )
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        owner = _user(row)
+        if not owner.may_use_api_keys:
+            return None
+        return Viewer(
+            UserId(row.id),
+            owner.role,
+            permissions=owner.permissions,
+            api_key_id=ApiKeyId(row.key_id),
+            # A scope that a later version knew is none to this one.
+            scopes=frozenset(Scope(scope) for scope in row.scopes if scope in set(Scope)),
+        )
+
+    async def api_key_used(self, key_id: ApiKeyId, address: str, *, at: datetime) -> None:
+        statement = (
+            update(api_keys)
+            .where(
+                api_keys.c.id == key_id,
+                or_(
+                    api_keys.c.last_used_at.is_(None),
+                    api_keys.c.last_used_at < at - _KEY_USE_GRAIN,
+                    api_keys.c.last_used_address != address,
+                ),
+            )
+            .values(last_used_at=at, last_used_address=address)
+        )
+        async with translated_errors(), self._engine.begin() as connection:
+            await connection.execute(statement)
 
 
 def _user(row: Row[Any]) -> User:
-    return User(**{**row._mapping, "role": Role(row.role)})
+    fields = {column.name: row._mapping[column.name] for column in users.columns}
+    permissions = _PERMISSIONS.validate_python(row.permissions)
+    return User(**{**fields, "role": Role(row.role), "permissions": permissions})

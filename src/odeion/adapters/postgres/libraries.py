@@ -29,7 +29,7 @@ from odeion.application.libraries.views import (
     ScanStatus,
 )
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from odeion.domain.library import Library, LibraryKind, LibraryOptions, LibraryRoot
 from odeion.domain.media_file import FileStamp, FileState, MediaFile
 from odeion.domain.shared.errors import NotFound, StaleVersion

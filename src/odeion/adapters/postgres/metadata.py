@@ -9,7 +9,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from odeion.adapters.postgres.tables.catalog import movies, series
-from odeion.domain.catalog import fold
+from odeion.domain.catalog import fold, rating_age
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import MovieId, SeriesId
 
@@ -37,6 +37,8 @@ class PostgresMetadata:
         values = dict(fields)
         if "title" in values:
             values["search_text"] = fold(values["title"])
+        if "content_rating" in values:
+            values["rating_age"] = rating_age(values["content_rating"])
         if lock:
             values["locked_fields"] = sorted({*row.locked_fields, *fields})
         await self._connection.execute(

@@ -16,6 +16,7 @@ from odeion.adapters.postgres.metadata import PostgresMetadata
 from odeion.adapters.postgres.playback import PostgresPlaybackSessions
 from odeion.adapters.postgres.progress import PostgresProgress
 from odeion.adapters.postgres.tasks import PostgresTasks
+from odeion.adapters.postgres.ways_in import PostgresApiKeys, PostgresSecurityTrail, PostgresTickets
 from odeion.domain.shared.events import Event
 
 
@@ -27,6 +28,9 @@ class PostgresUnitOfWork:
         self._events: list[Event] = []
         self.users = PostgresUsers(connection, self)
         self.login_sessions = PostgresLoginSessions(connection, self)
+        self.tickets = PostgresTickets(connection)
+        self.api_keys = PostgresApiKeys(connection, self)
+        self.trail = PostgresSecurityTrail(connection)
         self.settings = PostgresSettings(connection)
         self.libraries = PostgresLibraries(connection, self)
         self.media_files = PostgresMediaFiles(connection)

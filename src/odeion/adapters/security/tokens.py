@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 
 from joserfc import jwt
@@ -65,8 +64,3 @@ class JwtTokenCodec:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19
-
-
-class SystemSecretSource:
-    def token(self) -> str:
-        return secrets.token_urlsafe(32)

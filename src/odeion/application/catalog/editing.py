@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from odeion.application.catalog.queries import CatalogQueries, Movie, Series
 from odeion.application.shared.unit_of_work import Transaction, UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from odeion.domain.naming import sort_title
 from odeion.domain.shared.ids import MovieId, SeriesId
 

@@ -17,7 +17,7 @@ from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role, User, check_password_rules
+from odeion.domain.identity.users import Role, User, check_password_rules
 from odeion.domain.shared.errors import Conflict, Forbidden
 
 _CODE_SETTING = "setup_code_sha256"

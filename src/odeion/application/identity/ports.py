@@ -9,13 +9,17 @@ from typing import Protocol
 from odeion.application.shared.settings import SettingRepository
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import LoginSession, User
-from odeion.domain.shared.ids import LoginSessionId, UserId
+from odeion.domain.identity.api_keys import ApiKey
+from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.security_events import SecurityEvent
+from odeion.domain.identity.tickets import Ticket, TicketKind
+from odeion.domain.identity.users import User
+from odeion.domain.shared.ids import ApiKeyId, LoginSessionId, UserId
 
 
 class UserRepository(Protocol):
-    async def get(self, user_id: UserId) -> User:
-        """Raises NotFound."""
+    async def get(self, user_id: UserId, *, for_update: bool = False) -> User:
+        """`for_update` holds the account against others until the transaction ends. Raises NotFound."""
 
     async def find_by_username(self, username: str) -> User | None:
         """Ignoring case."""
@@ -40,9 +44,51 @@ class LoginSessionRepository(Protocol):
         """End all of a user's sessions."""
 
 
+class TicketRepository(Protocol):
+    async def put(self, ticket: Ticket) -> None:
+        """Raises Conflict where the same secret is in use for this kind."""
+
+    async def find(self, kind: TicketKind, secret_hash: bytes, *, at: datetime) -> Ticket | None:
+        """One that is not expired, held against others until the transaction ends."""
+
+    async def take(self, kind: TicketKind, secret_hash: bytes, *, at: datetime) -> Ticket | None:
+        """As `find`, and gone for good if the transaction commits: of many who come at once only one has it."""
+
+    async def drop(self, kind: TicketKind, user_id: UserId) -> None:
+        """Void all of a user's tickets of this kind."""
+
+    async def drop_expired(self, *, at: datetime) -> None: ...
+
+
+class ApiKeyRepository(Protocol):
+    async def get(self, user_id: UserId, key_id: ApiKeyId) -> ApiKey:
+        """A key of this user. Raises NotFound."""
+
+    async def list_of(self, user_id: UserId) -> list[ApiKey]:
+        """Newest first."""
+
+    async def save(self, key: ApiKey) -> ApiKeyId:
+        """Insert or update. Raises StaleVersion."""
+
+    async def delete(self, key: ApiKey) -> None: ...
+
+
+class SecurityTrail(Protocol):
+    async def record(self, event: SecurityEvent) -> None: ...
+
+
 class IdentityTx(Transaction, Protocol):
     @property
     def users(self) -> UserRepository: ...
+
+    @property
+    def tickets(self) -> TicketRepository: ...
+
+    @property
+    def api_keys(self) -> ApiKeyRepository: ...
+
+    @property
+    def trail(self) -> SecurityTrail: ...
 
     @property
     def login_sessions(self) -> LoginSessionRepository: ...
@@ -54,6 +100,15 @@ class IdentityTx(Transaction, Protocol):
 class ViewerQueries(Protocol):
     async def find_viewer(self, user_id: UserId, session_id: LoginSessionId, *, at: datetime) -> Viewer | None:
         """The viewer behind a session that is neither revoked nor expired, of a user who is not locked."""
+
+    async def find_by_api_key(self, key_hash: bytes) -> Viewer | None:
+        """The viewer behind a key, of a user who is not locked and may use keys."""
+
+    async def find_by_api_key_id(self, key_id: ApiKeyId) -> Viewer | None:
+        """As `find_by_api_key`."""
+
+    async def api_key_used(self, key_id: ApiKeyId, address: str, *, at: datetime) -> None:
+        """Note when and from where a key was used last; at most once a minute from one address."""
 
 
 class PasswordHasher(Protocol):

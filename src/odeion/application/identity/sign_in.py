@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,13 +11,13 @@ from odeion.application.identity.ports import (
     PasswordHasher,
     SessionClaims,
     TokenCodec,
-    ViewerQueries,
 )
 from odeion.application.shared.clock import Clock
-from odeion.application.shared.secrets import SecretSource
+from odeion.application.shared.secrets import SecretSource, secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import LoginSession, User, check_password_rules
+from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.users import User, check_password_rules
 from odeion.domain.shared.errors import NotFound, Unauthorized
 
 TOKEN_LIFETIME = timedelta(minutes=15)
@@ -66,16 +65,10 @@ def user_view(user: User) -> UserView:
     )
 
 
-def refresh_hash(refresh_token: str) -> bytes:
-    """Refresh tokens are 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(refresh_token.encode()).digest()
-
-
 class SignIn:
     def __init__(
         self,
         uow: UnitOfWorkFactory[IdentityTx],
-        viewers: ViewerQueries,
         passwords: PasswordHasher,
         tokens: TokenCodec,
         secrets: SecretSource,
@@ -83,7 +76,6 @@ class SignIn:
         clock: Clock,
     ) -> None:
         self._uow = uow
-        self._viewers = viewers
         self._passwords = passwords
         self._tokens = tokens
         self._secrets = secrets
@@ -119,7 +111,7 @@ class SignIn:
         """Exchange a refresh token for a new pair. Raises Unauthorized; a second use ends the session."""
         now = self._clock.now()
         next_token = self._secrets.token()
-        presented = refresh_hash(refresh_token)
+        presented = secret_hash(refresh_token)
         async with self._uow() as tx:
             session = await tx.login_sessions.find_by_refresh_hash(presented)
             if session is None:
@@ -127,22 +119,13 @@ class SignIn:
             user = await tx.users.get(session.user_id)
             user.require_may_sign_in()
             rotated = session.rotate(
-                presented_hash=presented, next_hash=refresh_hash(next_token), address=caller.address, at=now
+                presented_hash=presented, next_hash=secret_hash(next_token), address=caller.address, at=now
             )
             await tx.login_sessions.save(session)
             await tx.commit()
         if not rotated:
             raise Unauthorized("this refresh token was used before; the session has been ended for safety")
         return _signed_in(user, session, next_token, tokens=self._tokens, at=now)
-
-    async def authenticate(self, token: str) -> Viewer:
-        """Who holds this session token. Raises Unauthorized."""
-        now = self._clock.now()
-        claims = self._tokens.read(token, at=now)
-        viewer = await self._viewers.find_viewer(claims.user_id, claims.session_id, at=now)
-        if viewer is None:
-            raise Unauthorized("this session has ended; sign in again")
-        return viewer
 
     async def reset_password(self, username: str, password: str) -> None:
         """Set somebody's password and end their sessions; for the command line. Raises NotFound, Invalid."""
@@ -156,13 +139,6 @@ class SignIn:
             await tx.users.save(user)
             await tx.login_sessions.revoke_all(user.id, at=self._clock.now())
             await tx.commit()
-
-    async def recheck(self, viewer: Viewer) -> Viewer:
-        """The viewer as they are now, for connections that outlive their token. Raises Unauthorized."""
-        current = await self._viewers.find_viewer(viewer.id, viewer.session_id, at=self._clock.now())
-        if current is None:
-            raise Unauthorized("this session has ended; sign in again")
-        return current
 
     async def me(self, viewer: Viewer) -> UserView:
         async with self._uow() as tx:
@@ -179,7 +155,7 @@ async def open_session(
     user.id = await tx.users.save(user)
     session = LoginSession.start(
         user_id=user.id,
-        refresh_hash=refresh_hash(token),
+        refresh_hash=secret_hash(token),
         user_agent=caller.user_agent,
         address=caller.address,
         at=at,

@@ -9,7 +9,7 @@ from odeion.application.libraries.repositories import LibrariesTx
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from odeion.domain.library import Library, LibraryKind, LibraryOptions
 from odeion.domain.shared.errors import Conflict, FieldError, Invalid, NotFound
 from odeion.domain.shared.ids import LibraryId, TaskId

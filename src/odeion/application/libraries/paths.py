@@ -13,7 +13,7 @@ from odeion.application.shared.clock import Clock
 from odeion.application.shared.settings import SettingRepository
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 from odeion.domain.library import Library
 from odeion.domain.shared.errors import FieldError, Invalid, NotFound
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 
 # Whom an event may be told, beyond the person it concerns. What is not listed is told to administrators alone.
 _FOR_EVERYBODY = ("library.",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from odeion.domain.identity import Role
+from odeion.domain.identity.users import Role
 
 
 class Access(StrEnum):

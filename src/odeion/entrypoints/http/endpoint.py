@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from quart import Blueprint, Response, request
 
 from odeion.application.shared.viewer import Viewer
+from odeion.domain.identity.api_keys import Scope
 from odeion.domain.shared.errors import BadRequest, OdeionError
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.errors import invalid_from
@@ -38,7 +39,7 @@ class Endpoint:
     path: str
     tag: str
     access: Access
-    scope: str | None
+    scope: Scope | None
     status: int
     errors: tuple[type[OdeionError], ...]
     handler: Handler
@@ -91,7 +92,7 @@ class Area:
         *,
         tag: str,
         access: Access,
-        scope: str | None = None,
+        scope: Scope | None = None,
         status: int = 200,
         errors: Sequence[type[OdeionError]] = (),
         stream: Stream | None = None,
@@ -126,7 +127,7 @@ def _endpoint(
     path: str,
     tag: str,
     access: Access,
-    scope: str | None,
+    scope: Scope | None,
     status: int,
     errors: tuple[type[OdeionError], ...],
     stream: Stream | None,
@@ -186,7 +187,7 @@ def _view(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         arguments: dict[str, Any] = {}
         # Who is asking comes first: nobody learns from a refusal of values what they may not call.
         if endpoint.access.role is not None:
-            arguments["viewer"] = await require_viewer(endpoint.access.role)
+            arguments["viewer"] = await require_viewer(endpoint.access.role, endpoint.scope)
         arguments |= _bind_path(endpoint, raw_path)
         if endpoint.query is not None:
             arguments["query"] = _bind_query(endpoint.query)

@@ -8,11 +8,10 @@ from quart import g, request
 
 from odeion.application.identity.sign_in import Caller
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import Role
+from odeion.domain.identity.api_keys import Scope
+from odeion.domain.identity.users import Role
 from odeion.domain.shared.errors import Unauthorized
 from odeion.entrypoints.http.context import http_settings, use_cases
-
-API_KEY_PREFIX = "odn_"
 
 
 def bearer_token() -> str:
@@ -23,12 +22,17 @@ def bearer_token() -> str:
     return token.strip()
 
 
-async def require_viewer(role: Role) -> Viewer:
-    """The signed-in viewer, of this role or above. Raises Unauthorized, Forbidden."""
-    token = bearer_token()
-    if token.startswith(API_KEY_PREFIX):
-        raise Unauthorized("this API key is not known")
-    viewer = await use_cases().sign_in.authenticate(token)
+async def identify(token: str, scope: Scope | None) -> Viewer:
+    """Who holds this session token or API key; a key must have the scope, and gets nowhere without one. Raises
+    Unauthorized, Forbidden."""
+    viewer = await use_cases().identification.by_token(token, client_address())
+    viewer.require_scope(scope)
+    return viewer
+
+
+async def require_viewer(role: Role, scope: Scope | None) -> Viewer:
+    """The viewer of this request, of this role or above. Raises Unauthorized, Forbidden."""
+    viewer = await identify(bearer_token(), scope)
     viewer.require(role)
     g.viewer = viewer
     return viewer

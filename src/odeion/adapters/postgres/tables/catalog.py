@@ -44,6 +44,8 @@ movies = Table(
     Column("overview", Text),
     Column("tagline", Text),
     Column("content_rating", Text),
+    # The least age the rating is for; null for none, or one that is not understood.
+    Column("rating_age", Integer),
     Column("poster_path", Text),
     _texts("genres"),
     Column("credits", JSONB, nullable=False, server_default="[]"),
@@ -70,6 +72,8 @@ series = Table(
     Column("year", Integer),
     Column("overview", Text),
     Column("content_rating", Text),
+    # The least age the rating is for; null for none, or one that is not understood.
+    Column("rating_age", Integer),
     Column("poster_path", Text),
     _texts("genres"),
     Column("credits", JSONB, nullable=False, server_default="[]"),

@@ -44,6 +44,8 @@ playback_sessions = Table(
     # An audit row outlives what it speaks of, so there are no cascades here.
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     Column("login_session_id", BigInteger, ForeignKey("login_sessions.id", ondelete="SET NULL")),
+    # What opened it, where that was an API key and no signed-in device.
+    Column("api_key_id", BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL")),
     Column("file_id", BigInteger, ForeignKey("media_files.id", ondelete="SET NULL")),
     Column("media_type", Text, nullable=False),
     Column("media_id", BigInteger, nullable=False),

@@ -20,6 +20,7 @@ from odeion.application.catalog.queries import (
 )
 from odeion.application.shared.page import Page
 from odeion.application.shared.viewer import Viewer
+from odeion.domain.identity.api_keys import Scope
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import EpisodeId, LibraryId, MovieId, SeriesId
 from odeion.entrypoints.http.access import Access
@@ -59,7 +60,7 @@ class CatalogQuery(PageQuery):
         )
 
 
-@area.get("/api/movies", tag="Movies", access=Access.VIEWER, scope="catalog")
+@area.get("/api/movies", tag="Movies", access=Access.VIEWER, scope=Scope.CATALOG)
 async def list_movies(viewer: Viewer, query: CatalogQuery) -> Page[MovieSummary]:
     """List movies
 
@@ -67,7 +68,7 @@ async def list_movies(viewer: Viewer, query: CatalogQuery) -> Page[MovieSummary]
     return await use_cases().catalog.list_movies(viewer, query.filter(), query.page_request())
 
 
-@area.get("/api/movies/{id}", tag="Movies", access=Access.VIEWER, scope="catalog", errors=(NotFound,))
+@area.get("/api/movies/{id}", tag="Movies", access=Access.VIEWER, scope=Scope.CATALOG, errors=(NotFound,))
 async def get_movie(viewer: Viewer, id: Id) -> Movie:
     """Get movie
 
@@ -112,7 +113,7 @@ async def update_movie_metadata(viewer: Viewer, id: Id, body: MovieMetadataReque
     return await use_cases().metadata.change_movie(viewer, MovieId(id), body.changes())
 
 
-@area.get("/api/series", tag="Series", access=Access.VIEWER, scope="catalog")
+@area.get("/api/series", tag="Series", access=Access.VIEWER, scope=Scope.CATALOG)
 async def list_series(viewer: Viewer, query: CatalogQuery) -> Page[SeriesSummary]:
     """List series
 
@@ -120,7 +121,7 @@ async def list_series(viewer: Viewer, query: CatalogQuery) -> Page[SeriesSummary
     return await use_cases().catalog.list_series(viewer, query.filter(), query.page_request())
 
 
-@area.get("/api/series/{id}", tag="Series", access=Access.VIEWER, scope="catalog", errors=(NotFound,))
+@area.get("/api/series/{id}", tag="Series", access=Access.VIEWER, scope=Scope.CATALOG, errors=(NotFound,))
 async def get_series(viewer: Viewer, id: Id) -> Series:
     """Get series
 
@@ -143,7 +144,7 @@ SeasonNumber = Annotated[int, Field(ge=0, le=100_000)]
     "/api/series/{id}/seasons/{seasonNumber}",
     tag="Series",
     access=Access.VIEWER,
-    scope="catalog",
+    scope=Scope.CATALOG,
     errors=(NotFound,),
 )
 async def get_season(viewer: Viewer, id: Id, season_number: SeasonNumber) -> SeasonView:
@@ -153,7 +154,7 @@ async def get_season(viewer: Viewer, id: Id, season_number: SeasonNumber) -> Sea
     return await use_cases().catalog.get_season(viewer, SeriesId(id), season_number)
 
 
-@area.get("/api/episodes/{id}", tag="Episodes", access=Access.VIEWER, scope="catalog", errors=(NotFound,))
+@area.get("/api/episodes/{id}", tag="Episodes", access=Access.VIEWER, scope=Scope.CATALOG, errors=(NotFound,))
 async def get_episode(viewer: Viewer, id: Id) -> Episode:
     """Get episode
 
@@ -161,7 +162,7 @@ async def get_episode(viewer: Viewer, id: Id) -> Episode:
     return await use_cases().catalog.get_episode(viewer, EpisodeId(id))
 
 
-@area.get("/api/episodes/{id}/next", tag="Episodes", access=Access.VIEWER, scope="catalog", errors=(NotFound,))
+@area.get("/api/episodes/{id}/next", tag="Episodes", access=Access.VIEWER, scope=Scope.CATALOG, errors=(NotFound,))
 async def get_next_episode(viewer: Viewer, id: Id) -> NextEpisode:
     """Get next episode
 

@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 from odeion.application.identity.first_run import SetupState
 from odeion.application.identity.sign_in import SignedIn, UserView
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity import MAX_PASSWORD_LENGTH
+from odeion.domain.identity.api_keys import Scope
+from odeion.domain.identity.users import MAX_PASSWORD_LENGTH
 from odeion.domain.shared.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
@@ -48,7 +49,7 @@ async def refresh_token() -> SignedIn:
     return await use_cases().sign_in.refresh(bearer_token(), caller())
 
 
-@area.get("/api/users/me", tag="Users", access=Access.VIEWER, scope="account")
+@area.get("/api/users/me", tag="Users", access=Access.VIEWER, scope=Scope.ACCOUNT)
 async def get_current_user(viewer: Viewer) -> UserView:
     """Get current user
 

@@ -10,6 +10,7 @@ from odeion.application.libraries.paths import ChangedRoots, MediaPaths
 from odeion.application.libraries.ports import FolderListing, FolderState
 from odeion.application.libraries.views import LibraryList, LibraryView, ScanList, ScanStatus
 from odeion.application.shared.viewer import Viewer
+from odeion.domain.identity.api_keys import Scope
 from odeion.domain.library import LibraryKind, LibraryOptions
 from odeion.domain.shared.errors import Conflict, Forbidden, Invalid, NotFound
 from odeion.domain.shared.ids import LibraryId
@@ -55,7 +56,7 @@ class ChangeLibraryRequest(Request):
     options: LibraryOptionsBody | None = None
 
 
-@area.get("/api/libraries", tag="Libraries", access=Access.VIEWER, scope="libraries")
+@area.get("/api/libraries", tag="Libraries", access=Access.VIEWER, scope=Scope.LIBRARIES)
 async def list_libraries(viewer: Viewer) -> LibraryList:
     """List libraries
 
@@ -63,7 +64,7 @@ async def list_libraries(viewer: Viewer) -> LibraryList:
     return await use_cases().library_queries.list_libraries(viewer)
 
 
-@area.get("/api/libraries/scans", tag="Libraries", access=Access.VIEWER, scope="libraries")
+@area.get("/api/libraries/scans", tag="Libraries", access=Access.VIEWER, scope=Scope.LIBRARIES)
 async def list_active_scans(viewer: Viewer) -> ScanList:
     """Get active scans
 
@@ -71,7 +72,7 @@ async def list_active_scans(viewer: Viewer) -> ScanList:
     return await use_cases().library_queries.list_active_scans(viewer)
 
 
-@area.get("/api/libraries/{id}", tag="Libraries", access=Access.VIEWER, scope="libraries", errors=(NotFound,))
+@area.get("/api/libraries/{id}", tag="Libraries", access=Access.VIEWER, scope=Scope.LIBRARIES, errors=(NotFound,))
 async def get_library(viewer: Viewer, id: Id) -> LibraryView:
     """Get library
 
@@ -79,7 +80,7 @@ async def get_library(viewer: Viewer, id: Id) -> LibraryView:
     return await use_cases().library_queries.get_library(viewer, LibraryId(id))
 
 
-@area.get("/api/libraries/{id}/scan", tag="Libraries", access=Access.VIEWER, scope="libraries", errors=(NotFound,))
+@area.get("/api/libraries/{id}/scan", tag="Libraries", access=Access.VIEWER, scope=Scope.LIBRARIES, errors=(NotFound,))
 async def get_scan_status(viewer: Viewer, id: Id) -> ScanStatus:
     """Get scan status
 

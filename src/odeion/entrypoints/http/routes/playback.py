@@ -12,6 +12,7 @@ from odeion.application.playback.sessions import PlaybackRequest
 from odeion.application.playback.views import PlaybackSessionView, ProfileList
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef, PlayableType
+from odeion.domain.identity.api_keys import Scope
 from odeion.domain.media_file import HdrFormat
 from odeion.domain.playback import (
     AudioCapability,
@@ -126,7 +127,7 @@ class StartSessionRequest(Request):
     "/api/playback/sessions",
     tag="Playback",
     access=Access.VIEWER,
-    scope="playback",
+    scope=Scope.PLAYBACK,
     status=201,
     errors=(NotFound, Conflict, Unavailable, Invalid),
 )
@@ -161,7 +162,7 @@ async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> 
     "/api/playback/{type}/{id}/info",
     tag="Playback",
     access=Access.VIEWER,
-    scope="playback",
+    scope=Scope.PLAYBACK,
     errors=(NotFound,),
 )
 async def get_media_info(viewer: Viewer, type: PlayableType, id: Id) -> MediaInfo:
@@ -175,7 +176,7 @@ async def get_media_info(viewer: Viewer, type: PlayableType, id: Id) -> MediaInf
     "/api/playback/{type}/{id}/profiles",
     tag="Playback",
     access=Access.VIEWER,
-    scope="playback",
+    scope=Scope.PLAYBACK,
     errors=(NotFound, Conflict, Unavailable),
 )
 async def get_transcode_profiles(viewer: Viewer, type: PlayableType, id: Id) -> ProfileList:
@@ -195,7 +196,7 @@ class HeartbeatRequest(Request):
     "/api/playback/{type}/{id}/heartbeat",
     tag="Playback",
     access=Access.VIEWER,
-    scope="playback",
+    scope=Scope.PLAYBACK,
     status=204,
     errors=(NotFound, Gone),
 )
@@ -216,7 +217,7 @@ async def send_heartbeat(
     "/api/playback/{type}/{id}/session",
     tag="Playback",
     access=Access.VIEWER,
-    scope="playback",
+    scope=Scope.PLAYBACK,
     status=204,
     errors=(NotFound,),
 )

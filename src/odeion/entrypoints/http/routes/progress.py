@@ -8,6 +8,7 @@ from odeion.application.progress.ports import ProgressEntry, ProgressState, Prog
 from odeion.application.shared.page import Page
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef, PlayableType
+from odeion.domain.identity.api_keys import Scope
 from odeion.domain.shared.errors import NotFound
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
@@ -21,7 +22,7 @@ class ProgressQuery(PageQuery):
     view: ProgressView = Field(ProgressView.ALL, description="`all` is the history, `resume` what to go on with")
 
 
-@area.get("/api/progress/all", tag="Progress", access=Access.VIEWER, scope="progress")
+@area.get("/api/progress/all", tag="Progress", access=Access.VIEWER, scope=Scope.PROGRESS)
 async def list_progress(viewer: Viewer, query: ProgressQuery) -> Page[ProgressEntry]:
     """List progress
 
@@ -33,7 +34,7 @@ async def list_progress(viewer: Viewer, query: ProgressQuery) -> Page[ProgressEn
     return await use_cases().progress_queries.list_history(viewer, query.page_request())
 
 
-@area.delete("/api/progress/all", tag="Progress", access=Access.VIEWER, scope="progress", status=204)
+@area.delete("/api/progress/all", tag="Progress", access=Access.VIEWER, scope=Scope.PROGRESS, status=204)
 async def clear_progress(viewer: Viewer) -> None:
     """Clear watch history
 
@@ -41,7 +42,7 @@ async def clear_progress(viewer: Viewer) -> None:
     await use_cases().progress.clear(viewer)
 
 
-@area.get("/api/progress/{type}/{id}", tag="Progress", access=Access.VIEWER, scope="progress", errors=(NotFound,))
+@area.get("/api/progress/{type}/{id}", tag="Progress", access=Access.VIEWER, scope=Scope.PROGRESS, errors=(NotFound,))
 async def get_progress(viewer: Viewer, type: PlayableType, id: Id) -> ProgressState:
     """Get progress
 
@@ -57,7 +58,7 @@ class UpdateProgressRequest(Request):
     completed: bool | None = Field(None, description="Mark as watched or unwatched; else the position decides")
 
 
-@area.put("/api/progress/{type}/{id}", tag="Progress", access=Access.VIEWER, scope="progress", errors=(NotFound,))
+@area.put("/api/progress/{type}/{id}", tag="Progress", access=Access.VIEWER, scope=Scope.PROGRESS, errors=(NotFound,))
 async def update_progress(viewer: Viewer, type: PlayableType, id: Id, body: UpdateProgressRequest) -> ProgressState:
     """Update progress
 
@@ -75,7 +76,7 @@ async def update_progress(viewer: Viewer, type: PlayableType, id: Id, body: Upda
     "/api/progress/{type}/{id}",
     tag="Progress",
     access=Access.VIEWER,
-    scope="progress",
+    scope=Scope.PROGRESS,
     status=204,
     errors=(NotFound,),
 )
@@ -93,7 +94,9 @@ class StopRequest(Request):
     duration_ms: Milliseconds | None = None
 
 
-@area.post("/api/progress/{type}/{id}/stop", tag="Progress", access=Access.VIEWER, scope="progress", errors=(NotFound,))
+@area.post(
+    "/api/progress/{type}/{id}/stop", tag="Progress", access=Access.VIEWER, scope=Scope.PROGRESS, errors=(NotFound,)
+)
 async def stop_progress(viewer: Viewer, type: PlayableType, id: Id, body: StopRequest) -> ProgressState:
     """Stop playback
 

@@ -12,13 +12,14 @@ from quart import Response, websocket
 
 from odeion.application.shared.realtime import RealtimeMessage
 from odeion.application.shared.viewer import Viewer
-from odeion.domain.shared.errors import OdeionError, Unauthorized
+from odeion.domain.identity.api_keys import Scope
+from odeion.domain.shared.errors import Forbidden, OdeionError, Unauthorized
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
 from odeion.entrypoints.http.endpoint import Area, Stream
 from odeion.entrypoints.http.json import dumps
 from odeion.entrypoints.http.models import Query
-from odeion.entrypoints.http.security import bearer_token
+from odeion.entrypoints.http.security import bearer_token, identify
 from odeion.entrypoints.use_cases import UseCases
 
 area = Area("realtime")
@@ -40,15 +41,16 @@ class EventsQuery(Query):
     "/api/events",
     tag="App",
     access=Access.TOKEN,
+    scope=Scope.REALTIME,
     stream=Stream(("text/event-stream",)),
-    errors=(Unauthorized,),
+    errors=(Unauthorized, Forbidden),
 )
 async def stream_events(query: EventsQuery) -> Response:
     """Subscribe to server events (fallback)
 
     Server-Sent Events stream for real-time updates; the token comes in the Authorization header or the query. Kept as a
     fallback transport; the preferred channel is the /api/ws WebSocket."""
-    viewer = await use_cases().sign_in.authenticate(query.token or bearer_token())
+    viewer = await identify(query.token or bearer_token(), Scope.REALTIME)
     response = Response(_server_sent(viewer, use_cases()), content_type="text/event-stream")
     response.timeout = None
     response.headers["Cache-Control"] = "no-store"
@@ -81,7 +83,7 @@ async def _messages(
         if loop.time() >= recheck_at:
             recheck_at = loop.time() + _RECHECK_S
             try:
-                viewer = await cases.sign_in.recheck(viewer)
+                viewer = await cases.identification.recheck(viewer)
             except Unauthorized:
                 return
             except OdeionError:
@@ -126,7 +128,7 @@ async def _authenticate() -> Viewer:
     token = payload.get("token") if isinstance(payload, dict) else None
     if frame.get("type") != "c2s_auth" or not isinstance(token, str):
         raise Unauthorized("the first frame must be c2s_auth with a token")
-    return await use_cases().sign_in.authenticate(token)
+    return await identify(token, Scope.REALTIME)
 
 
 async def _send_events(queue: asyncio.Queue[RealtimeMessage], viewer: Viewer) -> None:

@@ -1,19 +1,15 @@
-"""People: who they are, what they may do, and how they stay signed in."""
+"""People: who they are and what they may do."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from hmac import compare_digest
 
-from odeion.domain.shared.errors import FieldError, Forbidden, Invalid, Unauthorized
+from odeion.domain.shared.errors import FieldError, Forbidden, Invalid
 from odeion.domain.shared.events import Event, RecordsEvents
-from odeion.domain.shared.ids import LoginSessionId, UserId
-
-# A session ends this long after its last refresh.
-SESSION_LIFETIME = timedelta(days=30)
+from odeion.domain.shared.ids import LibraryId, UserId
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 256
@@ -33,6 +29,23 @@ class Role(StrEnum):
         """Whether this role may do what `other` may."""
         ladder = list(Role)
         return ladder.index(self) >= ladder.index(other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What an administrator may grant or take from one person, beside the role. Limits do not bind administrators, who
+    could lift them. `library_ids`: the libraries the person sees; None is all. `max_rating_age`: titles rated for an
+    older age are hidden, and unrated ones too unless `allow_unrated`. `max_streams`: how many things may play at once;
+    None is any number."""
+
+    api_keys: bool = False
+    downloads: bool = True
+    requests: bool = True
+    watch_together: bool = True
+    library_ids: frozenset[LibraryId] | None = None
+    max_rating_age: int | None = None
+    allow_unrated: bool = False
+    max_streams: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,7 @@ class User(RecordsEvents):
     password_hash: str | None
     role: Role
     is_locked: bool = False
+    permissions: Permissions = field(default_factory=Permissions)
     created_at: datetime
     version: int = 1
 
@@ -87,6 +101,11 @@ class User(RecordsEvents):
     def change_password(self, password_hash: str) -> None:
         self.password_hash = password_hash
 
+    @property
+    def may_use_api_keys(self) -> bool:
+        """Administrators always may; others where it was switched on for them."""
+        return self.role is Role.ADMIN or self.permissions.api_keys
+
     def require_may_sign_in(self) -> None:
         """Raises Forbidden for a locked account. Ask only after the password was right."""
         if self.is_locked:
@@ -94,57 +113,3 @@ class User(RecordsEvents):
 
     def signed_in(self, *, at: datetime) -> None:
         self._record(UserSignedIn(at=at, user_id=self.id or 0))
-
-
-@dataclass(kw_only=True)
-class LoginSession(RecordsEvents):
-    """A signed-in device. Only hashes of its refresh tokens are kept: the current one and the one before, whose
-    second use tells that somebody else has a copy."""
-
-    id: LoginSessionId | None
-    user_id: UserId
-    refresh_hash: bytes
-    spent_refresh_hash: bytes | None = None
-    user_agent: str
-    address: str
-    created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None = None
-    version: int = 1
-
-    @classmethod
-    def start(
-        cls, *, user_id: UserId, refresh_hash: bytes, user_agent: str, address: str, at: datetime
-    ) -> LoginSession:
-        return cls(
-            id=None,
-            user_id=user_id,
-            refresh_hash=refresh_hash,
-            user_agent=user_agent[:400],
-            address=address,
-            created_at=at,
-            last_used_at=at,
-            expires_at=at + SESSION_LIFETIME,
-        )
-
-    def is_over(self, *, at: datetime) -> bool:
-        return self.revoked_at is not None or at >= self.expires_at
-
-    def rotate(self, *, presented_hash: bytes, next_hash: bytes, address: str, at: datetime) -> bool:
-        """Exchange the refresh token for the next one. Answers False, and ends the session, when a spent one is
-        presented. Raises Unauthorized for a session that is over."""
-        if self.is_over(at=at):
-            raise Unauthorized("this session has ended; sign in again")
-        if not compare_digest(presented_hash, self.refresh_hash):
-            self.revoke(at=at)
-            return False
-        self.spent_refresh_hash, self.refresh_hash = self.refresh_hash, next_hash
-        self.last_used_at, self.address = at, address
-        self.expires_at = at + SESSION_LIFETIME
-        return True
-
-    def revoke(self, *, at: datetime) -> None:
-        """End it; its JWTs are refused from the next request on."""
-        if self.revoked_at is None:
-            self.revoked_at = at

@@ -1,0 +1,21 @@
+"""Where people reach this server from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odeion.domain.shared.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """`base_url` is the one the operator configured, without a slash at the end; what a request says of its host is
+    never believed."""
+
+    base_url: str | None
+
+    def to(self, path: str) -> str:
+        """An absolute link to a path of ours. Raises Conflict while there is no base URL."""
+        if self.base_url is None:
+            raise Conflict("set the server's base URL first (ODEION_BASE_URL): links are made from it alone")
+        return self.base_url + path
