@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from odeion.adapters.postgres.migrate import migrate
-from odeion.domain.identity.users import Role, User
+from odeion.domain.identity.users import Permissions, Role, User
 from odeion.domain.task import TaskStatus
 from odeion.entrypoints.container import Container, open_container
 from odeion.entrypoints.http.app import create_app
@@ -154,15 +154,26 @@ class Harness:
     def anonymous(self) -> Client:
         return Client(self.app.test_client())
 
-    async def user(self, role: Role = Role.ADMIN, username: str | None = None) -> Client:
+    async def user(
+        self, role: Role = Role.ADMIN, username: str | None = None, permissions: Permissions | None = None
+    ) -> Client:
         """A new account of this role, signed in through the API."""
         name = username or f"{role.value}{next(_names)}"
         password_hash = await self.container.passwords().hash(PASSWORD)
         async with self.container.uow()() as tx:
             user = User.create(username=name, password_hash=password_hash, role=role, at=self.container.clock().now())
+            user.permissions = permissions or user.permissions
             await tx.users.save(user)
             await tx.commit()
         return await self.sign_in(name)
+
+    async def permit(self, client: Client, permissions: Permissions) -> None:
+        """Change what somebody may do, as an administrator would."""
+        async with self.container.uow()() as tx:
+            user = await tx.users.get(client.user["id"])
+            user.permissions = permissions
+            await tx.users.save(user)
+            await tx.commit()
 
     async def sign_in(self, username: str, password: str = PASSWORD) -> Client:
         client = self.anonymous()

@@ -11,7 +11,7 @@ from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
 from odeion.domain.shared.errors import Conflict, FieldError, Gone, Invalid
 from odeion.domain.shared.events import Event, RecordsEvents
-from odeion.domain.shared.ids import LoginSessionId, MediaFileId, PlaybackSessionId, UserId
+from odeion.domain.shared.ids import ApiKeyId, LoginSessionId, MediaFileId, PlaybackSessionId, UserId
 
 HEARTBEAT_INTERVAL = timedelta(seconds=30)
 # A session nobody heard of for this long is ended by the reaper.
@@ -585,12 +585,14 @@ class Device:
 
 @dataclass(kw_only=True)
 class PlaybackSession(RecordsEvents):
-    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` ties it to the
-    signed-in device: it dies with it. Whoever has the stream key may fetch its media while it is active."""
+    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` or
+    `api_key_id` tie it to the signed-in device or the key that opened it: it dies with that. Whoever has the stream key
+    may fetch its media while it is active."""
 
     id: PlaybackSessionId | None
     user_id: UserId | None
     login_session_id: LoginSessionId | None
+    api_key_id: ApiKeyId | None = None
     file_id: MediaFileId | None
     media: MediaRef
     title: str

@@ -120,7 +120,6 @@ class Container(containers.DeclarativeContainer):
     streams = providers.Singleton(
         Streams,
         providers.Singleton(PostgresStreamSessions, engine),
-        sources,
         producer,
         subtitles,
         providers.Singleton(LocalFileReader),

@@ -13,6 +13,7 @@ from odeion.adapters.memory.store import MemoryStore
 from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.application.libraries.repositories import PlacedFile
+from odeion.application.shared.viewer import OPERATOR
 from odeion.domain.catalog import EpisodeIdentity, FileRole, MediaRef, Placement, PlayableType, TitleIdentity
 from odeion.domain.identity.login_sessions import LoginSession
 from odeion.domain.identity.users import Role, User
@@ -327,7 +328,7 @@ class TestCatalog:
     async def watch(self, uow: Any, user_id: UserId, media: MediaRef) -> None:
         async with uow() as tx:
             progress = WatchProgress(user_id=user_id, media=media, updated_at=NOW)
-            progress.watched_to(1_000_000, duration_ms=await tx.progress.duration_ms(media), at=NOW)
+            progress.watched_to(1_000_000, duration_ms=await tx.progress.duration_ms(OPERATOR, media), at=NOW)
             await tx.progress.save(progress)
             await tx.commit()
 
@@ -344,7 +345,7 @@ class TestCatalog:
         for number in range(1, 60):
             async with uow() as tx:
                 try:
-                    await tx.progress.duration_ms(MediaRef(media_type, number))
+                    await tx.progress.duration_ms(OPERATOR, MediaRef(media_type, number))
                 except NotFound:
                     continue
                 found.add(number)
@@ -423,7 +424,7 @@ class TestProgress:
         for number in range(1, 60):
             async with uow() as tx:
                 try:
-                    await tx.progress.duration_ms(MediaRef(PlayableType.MOVIE, number))
+                    await tx.progress.duration_ms(OPERATOR, MediaRef(PlayableType.MOVIE, number))
                 except NotFound:
                     continue
                 return MediaRef(PlayableType.MOVIE, number)

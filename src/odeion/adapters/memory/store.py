@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from odeion.application.libraries.repositories import KnownFile, PlacedFile
+from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, Placement, PlayableType
 from odeion.domain.identity.api_keys import ApiKey
 from odeion.domain.identity.login_sessions import LoginSession
@@ -413,10 +414,12 @@ class MemoryProgress:
     async def find(self, user_id: UserId, media: MediaRef) -> WatchProgress | None:
         return copy.deepcopy(self._tx.tables.progress.get((user_id, media)))
 
-    async def duration_ms(self, media: MediaRef) -> int:
+    async def duration_ms(self, viewer: Viewer, media: MediaRef) -> int:
         tables = self._tx.tables
         table = tables.movies if media.type is PlayableType.MOVIE else tables.episodes
-        if media.id not in table:
+        limits = viewer.limits
+        # Nothing here is rated.
+        if media.id not in table or not (limits is None or limits.allow(table[media.id].library_id, None)):
             raise NotFound(f"{media.type} not found")
         files = [tables.media_files[f] for f, role in table[media.id].files.items() if role is FileRole.MAIN]
         return max((file.technical.duration_ms for file in files if file.technical), default=0)
@@ -439,6 +442,12 @@ class MemoryProgress:
 class MemoryPlaybackSessions:
     def __init__(self, tx: MemoryUnitOfWork) -> None:
         self._tx = tx
+
+    async def count_active(self, user_id: UserId) -> int:
+        return sum(
+            session.user_id == user_id and session.state is SessionState.ACTIVE
+            for session in self._tx.tables.playback_sessions.values()
+        )
 
     async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
         return self._latest(user_id, media, active=True)

@@ -31,6 +31,7 @@ from odeion.adapters.postgres.libraries import media_file
 from odeion.adapters.postgres.tables.catalog import content_files, episodes, movies, seasons, series
 from odeion.adapters.postgres.tables.libraries import library_roots, media_files
 from odeion.adapters.postgres.tables.playback import watch_progress
+from odeion.adapters.postgres.visibility import sees_episode, sees_title
 from odeion.application.catalog.queries import (
     AudioStreamView,
     CatalogFilter,
@@ -72,7 +73,11 @@ class PostgresCatalogQueries:
 
     async def list_movies(self, viewer: Viewer, where: CatalogFilter, page: PageRequest) -> Page[MovieSummary]:
         best = _best_file(content_files.c.movie_id == movies.c.id)
-        conditions = [_title_filter(movies, where), _present(content_files.c.movie_id == movies.c.id)]
+        conditions = [
+            sees_title(viewer, movies),
+            _title_filter(movies, where),
+            _present(content_files.c.movie_id == movies.c.id),
+        ]
         if where.available is not None:
             conditions.append(best.c.available.is_(where.available))
         if where.watched is not None:
@@ -101,7 +106,7 @@ class PostgresCatalogQueries:
                 await connection.execute(
                     select(movies, *_progress_columns())
                     .outerjoin(watch_progress, _mine(watch_progress.c.movie_id == movies.c.id, viewer))
-                    .where(movies.c.id == movie_id)
+                    .where(movies.c.id == movie_id, sees_title(viewer, movies))
                 )
             ).one_or_none()
             if row is None:
@@ -133,7 +138,7 @@ class PostgresCatalogQueries:
 
     async def list_series(self, viewer: Viewer, where: CatalogFilter, page: PageRequest) -> Page[SeriesSummary]:
         facts = _series_facts(viewer)
-        conditions = [_title_filter(series, where), facts.c.episode_count > 0]
+        conditions = [sees_title(viewer, series), _title_filter(series, where), facts.c.episode_count > 0]
         if where.available is not None:
             conditions.append(facts.c.available.is_(where.available))
         if where.watched is not None:
@@ -149,7 +154,8 @@ class PostgresCatalogQueries:
 
     async def get_series(self, viewer: Viewer, series_id: SeriesId) -> Series:
         async with reading(self._engine) as connection:
-            row = (await connection.execute(select(series).where(series.c.id == series_id))).one_or_none()
+            query = select(series).where(series.c.id == series_id, sees_title(viewer, series))
+            row = (await connection.execute(query)).one_or_none()
             if row is None:
                 raise NotFound("series not found")
             season_views = await _seasons(connection, viewer, series_id)
@@ -195,7 +201,7 @@ class PostgresCatalogQueries:
             .join(seasons, seasons.c.id == episodes.c.season_id)
             .join(series, series.c.id == episodes.c.series_id)
             .outerjoin(watch_progress, _mine(watch_progress.c.episode_id == episodes.c.id, viewer))
-            .where(episodes.c.id == episode_id)
+            .where(episodes.c.id == episode_id, sees_title(viewer, series))
         )
         async with reading(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -225,7 +231,8 @@ class PostgresCatalogQueries:
 
     async def get_next_episode(self, viewer: Viewer, episode_id: EpisodeId) -> NextEpisode:
         async with reading(self._engine) as connection:
-            current = (await connection.execute(select(episodes).where(episodes.c.id == episode_id))).one_or_none()
+            known = select(episodes).where(episodes.c.id == episode_id, sees_episode(viewer))
+            current = (await connection.execute(known)).one_or_none()
             if current is None:
                 raise NotFound("episode not found")
             # After a special comes the next special; after the last regular episode comes nothing.
@@ -469,7 +476,10 @@ async def _seasons(
 ) -> list[SeasonView]:
     season_rows = (
         await connection.execute(
-            select(seasons).where(seasons.c.series_id == series_id, *where).order_by(seasons.c.season_number)
+            select(seasons)
+            .join(series, series.c.id == seasons.c.series_id)
+            .where(seasons.c.series_id == series_id, sees_title(viewer, series), *where)
+            .order_by(seasons.c.season_number)
         )
     ).all()
     episode_rows = await connection.execute(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Row, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -36,13 +36,13 @@ class PostgresUsers:
         row = (await self._connection.execute(query.with_for_update() if for_update else query)).one_or_none()
         if row is None:
             raise NotFound("user not found")
-        return _user(row)
+        return user(row)
 
     async def find_by_username(self, username: str) -> User | None:
         row = (
             await self._connection.execute(select(users).where(func.lower(users.c.username) == func.lower(username)))
         ).one_or_none()
-        return _user(row) if row else None
+        return user(row) if row else None
 
     async def any_exists(self) -> bool:
         return bool((await self._connection.execute(select(exists(select(users.c.id))))).scalar_one())
@@ -164,7 +164,7 @@ class PostgresViewerQueries:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
-        owner = _user(row)
+        owner = user(row)
         if not owner.may_use_api_keys:
             return None
         return Viewer(
@@ -193,7 +193,8 @@ class PostgresViewerQueries:
             await connection.execute(statement)
 
 
-def _user(row: Row[Any]) -> User:
-    fields = {column.name: row._mapping[column.name] for column in users.columns}
+def user(row: Any) -> User:
+    """`row` has the columns of `users`."""
+    fields = {column.name: getattr(row, column.name) for column in users.columns}
     permissions = _PERMISSIONS.validate_python(row.permissions)
     return User(**{**fields, "role": Role(row.role), "permissions": permissions})

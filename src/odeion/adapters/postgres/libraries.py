@@ -19,6 +19,7 @@ from odeion.adapters.postgres.repository import EventSink, save_versioned
 from odeion.adapters.postgres.tables.catalog import movies, series
 from odeion.adapters.postgres.tables.libraries import libraries, library_roots, media_files
 from odeion.adapters.postgres.tables.work import tasks
+from odeion.adapters.postgres.visibility import sees_file, sees_library, sees_title
 from odeion.application.libraries.repositories import KnownFile
 from odeion.application.libraries.views import (
     LibraryList,
@@ -184,11 +185,13 @@ class PostgresLibraryQueries:
         query = (
             select(
                 libraries,
-                count(movies).label("movie_count"),
-                count(series).label("series_count"),
-                count(media_files, media_files.c.state != FileState.MISSING.value).label("file_count"),
+                count(movies, sees_title(viewer, movies)).label("movie_count"),
+                count(series, sees_title(viewer, series)).label("series_count"),
+                count(media_files, media_files.c.state != FileState.MISSING.value, sees_file(viewer)).label(
+                    "file_count"
+                ),
             )
-            .where(*where)
+            .where(sees_library(viewer, libraries.c.id), *where)
             .order_by(func.lower(libraries.c.name))
         )
         async with reading(self._engine) as connection:
@@ -234,11 +237,10 @@ class PostgresLibraryQueries:
             .limit(1)
         )
         async with reading(self._engine) as connection:
+            known = select(libraries.c.id).where(libraries.c.id == library_id, sees_library(viewer, libraries.c.id))
+            if (await connection.execute(known)).one_or_none() is None:
+                raise NotFound("library not found")
             row = (await connection.execute(query)).one_or_none()
-            if row is None:
-                known = await connection.execute(select(libraries.c.id).where(libraries.c.id == library_id))
-                if known.one_or_none() is None:
-                    raise NotFound("library not found")
         return scan_status(library_id, row)
 
     async def list_active_scans(self, viewer: Viewer) -> ScanList:
@@ -252,7 +254,9 @@ class PostgresLibraryQueries:
         )
         async with reading(self._engine) as connection:
             rows = (await connection.execute(query)).all()
-        return ScanList(items=[scan_status(row.payload["library_id"], row) for row in rows])
+        limits = viewer.limits
+        seen = [row for row in rows if limits is None or limits.sees_library(row.payload["library_id"])]
+        return ScanList(items=[scan_status(row.payload["library_id"], row) for row in seen])
 
 
 def scan_status(library_id: int, row: Row[Any] | None) -> ScanStatus:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import posixpath
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, and_, case, exists, select
+from sqlalchemy import Column, ColumnElement, Row, Table, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from odeion.adapters.postgres.database import reading
+from odeion.adapters.postgres.identity import user
 from odeion.adapters.postgres.libraries import media_file
 from odeion.adapters.postgres.repository import EventSink, save_versioned
 from odeion.adapters.postgres.tables.catalog import content_files, episodes, movies, series
-from odeion.adapters.postgres.tables.identity import login_sessions, users
+from odeion.adapters.postgres.tables.identity import api_keys, login_sessions, users
 from odeion.adapters.postgres.tables.libraries import library_roots, media_files
 from odeion.adapters.postgres.tables.playback import playback_sessions
-from odeion.application.playback.ports import MediaSource, PlayableItem
+from odeion.adapters.postgres.visibility import sees_title
+from odeion.application.playback.ports import MediaSource, OpenStream, PlayableItem
+from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, PlayableType
+from odeion.domain.identity.users import Role
 from odeion.domain.media_file import FileState
 from odeion.domain.playback import (
     ClientCapabilities,
@@ -29,8 +34,8 @@ from odeion.domain.playback import (
     PlaybackSession,
     SessionState,
 )
-from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, UserId
+from odeion.domain.shared.errors import Conflict, Gone, NotFound, Unavailable
+from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, UserId
 
 _PLAN = TypeAdapter(PlaybackPlan)
 _CAPABILITIES = TypeAdapter(ClientCapabilities)
@@ -64,6 +69,13 @@ class PostgresPlaybackSessions:
         row = (await self._connection.execute(query)).one_or_none()
         return _session(row) if row else None
 
+    async def count_active(self, user_id: UserId) -> int:
+        await self._connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+        query = select(func.count()).where(
+            playback_sessions.c.user_id == user_id, playback_sessions.c.state == SessionState.ACTIVE.value
+        )
+        return int((await self._connection.execute(query)).scalar_one())
+
     async def list_silent(self, *, since: datetime, limit: int) -> list[PlaybackSession]:
         query = (
             select(playback_sessions)
@@ -78,6 +90,7 @@ class PostgresPlaybackSessions:
         values = {
             "user_id": session.user_id,
             "login_session_id": session.login_session_id,
+            "api_key_id": session.api_key_id,
             "file_id": session.file_id,
             "media_type": session.media.type.value,
             "media_id": session.media.id,
@@ -105,34 +118,80 @@ class PostgresStreamSessions:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find_active_by_key(self, stream_key_hash: bytes) -> PlaybackSession | None:
-        signed_in = exists().where(
-            login_sessions.c.id == playback_sessions.c.login_session_id, login_sessions.c.revoked_at.is_(None)
-        )
-        unlocked = exists().where(users.c.id == playback_sessions.c.user_id, users.c.is_locked.is_(False))
-        query = select(playback_sessions).where(
-            playback_sessions.c.stream_key_hash == stream_key_hash,
-            playback_sessions.c.state == SessionState.ACTIVE.value,
-            signed_in,
-            unlocked,
+    async def open(self, stream_key_hash: bytes) -> OpenStream:
+        # One query for all of it: it runs for every segment.
+        signed_in = and_(login_sessions.c.id.is_not(None), login_sessions.c.revoked_at.is_(None))
+        opener = or_(signed_in, api_keys.c.id.is_not(None))
+        query = (
+            select(
+                playback_sessions,
+                *_labelled(media_files, "file"),
+                *_labelled(users, "viewer"),
+                library_roots.c.path.label("root_path"),
+                library_roots.c.unavailable_reason,
+                and_(playback_sessions.c.state == SessionState.ACTIVE.value, opener).label("is_open"),
+                func.coalesce(movies.c.library_id, series.c.library_id).label("title_library_id"),
+                func.coalesce(movies.c.rating_age, series.c.rating_age).label("title_rating_age"),
+            )
+            .select_from(playback_sessions)
+            .outerjoin(users, users.c.id == playback_sessions.c.user_id)
+            .outerjoin(login_sessions, login_sessions.c.id == playback_sessions.c.login_session_id)
+            .outerjoin(api_keys, api_keys.c.id == playback_sessions.c.api_key_id)
+            .outerjoin(media_files, media_files.c.id == playback_sessions.c.file_id)
+            .outerjoin(library_roots, library_roots.c.id == media_files.c.root_id)
+            .outerjoin(movies, _is_of(PlayableType.MOVIE, movies.c.id))
+            .outerjoin(episodes, _is_of(PlayableType.EPISODE, episodes.c.id))
+            .outerjoin(series, series.c.id == episodes.c.series_id)
+            .where(playback_sessions.c.stream_key_hash == stream_key_hash)
         )
         async with reading(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
-        return _session(row) if row else None
+        if row is None:
+            raise NotFound("no such stream")
+        if not row.is_open or not _may_watch(row):
+            raise Gone("this playback session has ended; start a new one")
+        if row.file_id is None:
+            raise Conflict("the file of this session is not known any more")
+        return OpenStream(_session(row), _source(_part(row, media_files, "file"), row))
 
-    async def has_ended(self, stream_key_hash: bytes) -> bool:
-        query = select(exists().where(playback_sessions.c.stream_key_hash == stream_key_hash))
-        async with reading(self._engine) as connection:
-            return bool((await connection.execute(query)).scalar_one())
+
+def _labelled(table: Table, prefix: str) -> list[Any]:
+    return [column.label(f"{prefix}__{column.name}") for column in table.columns]
+
+
+def _part(row: Row[Any], table: Table, prefix: str) -> Any:
+    """The columns of one table, of a row that has those of several."""
+    return SimpleNamespace(**{column.name: row._mapping[f"{prefix}__{column.name}"] for column in table.columns})
+
+
+def _is_of(media_type: PlayableType, content_id: Column[Any]) -> ColumnElement[bool]:
+    return and_(playback_sessions.c.media_type == media_type.value, playback_sessions.c.media_id == content_id)
+
+
+def _may_watch(row: Row[Any]) -> bool:
+    """Whether the owner of a session may still watch it: not locked, the key allowed, the title to be seen."""
+    if row.viewer__id is None or row.viewer__is_locked:
+        return False
+    owner = user(_part(row, users, "viewer"))
+    if row.api_key_id is not None and not owner.may_use_api_keys:
+        return False
+    if owner.role is Role.ADMIN:
+        return True
+    if row.title_library_id is None:
+        # The title went away in mid-play; whether it was for this viewer cannot be told any more.
+        return owner.permissions.library_ids is None and owner.permissions.max_rating_age is None
+    return owner.permissions.allow(LibraryId(row.title_library_id), row.title_rating_age)
 
 
 class PostgresPlayableSources:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def get_item(self, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
+    async def get_item(self, viewer: Viewer, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
         if media.type is PlayableType.MOVIE:
-            title_query = select(movies.c.title, movies.c.year).where(movies.c.id == media.id)
+            title_query = select(movies.c.title, movies.c.year).where(
+                movies.c.id == media.id, sees_title(viewer, movies)
+            )
             belongs = content_files.c.movie_id == media.id
         else:
             title_query = (
@@ -140,7 +199,7 @@ class PostgresPlayableSources:
                     series.c.title, episodes.c.season_number, episodes.c.episode_number, episodes.c.title.label("own")
                 )
                 .join(series, series.c.id == episodes.c.series_id)
-                .where(episodes.c.id == media.id)
+                .where(episodes.c.id == media.id, sees_title(viewer, series))
             )
             belongs = content_files.c.episode_id == media.id
         if file_id is not None:
@@ -170,19 +229,7 @@ class PostgresPlayableSources:
             if file_id is not None:
                 raise NotFound("this is no file of it")
             raise Conflict("there is no file to play")
-        return PlayableItem(title=_title(titled), source=_source(row))
-
-    async def get_source(self, file_id: MediaFileId) -> MediaSource:
-        query = (
-            select(media_files, library_roots.c.path.label("root_path"), library_roots.c.unavailable_reason)
-            .join(library_roots, library_roots.c.id == media_files.c.root_id)
-            .where(media_files.c.id == file_id)
-        )
-        async with reading(self._engine) as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise NotFound("file not found")
-        return _source(row)
+        return PlayableItem(title=_title(titled), source=_source(row, row))
 
 
 def _title(row: Row[*tuple[Any, ...]]) -> str:
@@ -192,10 +239,11 @@ def _title(row: Row[*tuple[Any, ...]]) -> str:
     return f"{row.title} - {number}{row.own}"
 
 
-def _source(row: Row[Any]) -> MediaSource:
+def _source(file_row: Any, row: Row[Any]) -> MediaSource:
+    """`file_row` has the columns of the file, `row` those of its root."""
     if row.unavailable_reason is not None:
         raise Unavailable("the disk with this file is not available now", retry_after_s=30)
-    file = media_file(row)
+    file = media_file(file_row)
     if file.state is FileState.MISSING:
         raise Unavailable("this file is not on the disk now", retry_after_s=30)
     technical = file.require_playable()
@@ -215,6 +263,7 @@ def _session(row: Row[Any]) -> PlaybackSession:
         id=PlaybackSessionId(row.id),
         user_id=row.user_id,
         login_session_id=row.login_session_id,
+        api_key_id=row.api_key_id,
         file_id=row.file_id,
         media=MediaRef(PlayableType(row.media_type), row.media_id),
         title=row.title,

@@ -13,6 +13,7 @@ from odeion.adapters.postgres.repository import EventSink
 from odeion.adapters.postgres.tables.catalog import content_files, episodes, movies, series
 from odeion.adapters.postgres.tables.libraries import media_files
 from odeion.adapters.postgres.tables.playback import watch_progress
+from odeion.adapters.postgres.visibility import sees_episode, sees_title
 from odeion.application.progress.ports import ProgressEntry, ProgressState
 from odeion.application.shared.page import Page, PageRequest
 from odeion.application.shared.viewer import Viewer
@@ -53,8 +54,8 @@ class PostgresProgress:
             updated_at=row.updated_at,
         )
 
-    async def duration_ms(self, media: MediaRef) -> int:
-        return await _duration_ms(self._connection, media)
+    async def duration_ms(self, viewer: Viewer, media: MediaRef) -> int:
+        return await _duration_ms(self._connection, viewer, media)
 
     async def save(self, progress: WatchProgress) -> None:
         column = _content_column(progress.media.type)
@@ -92,11 +93,11 @@ class PostgresProgress:
         await self._connection.execute(delete(watch_progress).where(watch_progress.c.user_id == user_id))
 
 
-async def _duration_ms(connection: AsyncConnection, media: MediaRef) -> int:
-    table, link = (
-        (movies, content_files.c.movie_id)
+async def _duration_ms(connection: AsyncConnection, viewer: Viewer, media: MediaRef) -> int:
+    table, link, seen = (
+        (movies, content_files.c.movie_id, sees_title(viewer, movies))
         if media.type is PlayableType.MOVIE
-        else (episodes, content_files.c.episode_id)
+        else (episodes, content_files.c.episode_id, sees_episode(viewer))
     )
     longest = (
         select(func.max(media_files.c.duration_ms))
@@ -105,7 +106,7 @@ async def _duration_ms(connection: AsyncConnection, media: MediaRef) -> int:
         .scalar_subquery()
     )
     row = (
-        await connection.execute(select(table.c.id, longest.label("duration_ms")).where(table.c.id == media.id))
+        await connection.execute(select(table.c.id, longest.label("duration_ms")).where(table.c.id == media.id, seen))
     ).one_or_none()
     if row is None:
         raise NotFound(f"{media.type} not found")
@@ -121,8 +122,9 @@ class PostgresProgressQueries:
             watch_progress.c.user_id == viewer.id, _content_column(media.type) == media.id
         )
         async with reading(self._engine) as connection:
+            known_ms = await _duration_ms(connection, viewer, media)
             row = (await connection.execute(query)).one_or_none()
-            duration_ms = row.duration_ms if row else await _duration_ms(connection, media)
+            duration_ms = row.duration_ms if row else known_ms
             now = row.updated_at if row else (await connection.execute(select(func.now()))).scalar_one()
         return ProgressState(
             media_type=media.type.value,
@@ -142,7 +144,7 @@ class PostgresProgressQueries:
             .limit(page.per_page)
             .offset(page.offset)
         )
-        count = select(func.count()).select_from(watch_progress).where(watch_progress.c.user_id == viewer.id)
+        count = select(func.count()).select_from(_entries(viewer).subquery())
         async with reading(self._engine) as connection:
             total = (await connection.execute(count)).scalar_one()
             rows = (await connection.execute(query)).all()
@@ -248,7 +250,13 @@ def _entries(viewer: Viewer) -> Any:
             .outerjoin(episodes, episodes.c.id == watch_progress.c.episode_id)
             .outerjoin(series, series.c.id == episodes.c.series_id)
         )
-        .where(watch_progress.c.user_id == viewer.id)
+        .where(
+            watch_progress.c.user_id == viewer.id,
+            or_(
+                and_(movies.c.id.is_not(None), sees_title(viewer, movies)),
+                and_(series.c.id.is_not(None), sees_title(viewer, series)),
+            ),
+        )
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from odeion.application.shared.unit_of_work import Transaction
+from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
 from odeion.domain.playback import AudioPlan, PlaybackSession, VideoPlan
@@ -35,17 +36,18 @@ class PlayableItem:
 
 
 class PlayableSources(Protocol):
-    async def get_item(self, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
-        """The file given, or the best one that can be played now. Raises NotFound for unknown content or a file that
-        is not of it, Conflict where no file is playable, Unavailable where its disk is away."""
-
-    async def get_source(self, file_id: MediaFileId) -> MediaSource:
-        """Raises NotFound, Conflict, Unavailable as `get_item`."""
+    async def get_item(self, viewer: Viewer, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
+        """The file given, or the best one that can be played now. Raises NotFound for content that is unknown or not to
+        be seen by the viewer and for a file that is not of it, Conflict where no file is playable, Unavailable where
+        its disk is away."""
 
 
 class PlaybackSessionRepository(Protocol):
     async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
         """The viewer's running session of this media; the latest where there are several."""
+
+    async def count_active(self, user_id: UserId) -> int:
+        """How many sessions of the user are running. Of those who ask and then save at once one waits for the other."""
 
     async def find_latest(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None: ...
 
@@ -61,12 +63,17 @@ class PlaybackTx(Transaction, Protocol):
     def playback_sessions(self) -> PlaybackSessionRepository: ...
 
 
-class StreamSessions(Protocol):
-    async def find_active_by_key(self, stream_key_hash: bytes) -> PlaybackSession | None:
-        """The session media may be fetched for: active, of a user who is not locked, on a device still signed in."""
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    session: PlaybackSession
+    source: MediaSource
 
-    async def has_ended(self, stream_key_hash: bytes) -> bool:
-        """Whether there was such a session once."""
+
+class StreamSessions(Protocol):
+    async def open(self, stream_key_hash: bytes) -> OpenStream:
+        """What media is fetched for. Raises NotFound for an unknown key; Gone once the session is over, its device is
+        signed out, its API key is revoked, its viewer is locked or may not see the title any more; Conflict where the
+        file is not known any more; Unavailable where its disk is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

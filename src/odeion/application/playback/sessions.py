@@ -38,7 +38,7 @@ from odeion.domain.playback import (
     decide,
     qualities,
 )
-from odeion.domain.shared.errors import Gone, NotFound
+from odeion.domain.shared.errors import Gone, NotFound, TooManyRequests
 from odeion.domain.shared.ids import MediaFileId
 
 _REAP_BATCH = 100
@@ -79,8 +79,9 @@ class PlaybackSessions:
 
     async def start(self, viewer: Viewer, wanted: PlaybackRequest) -> PlaybackSessionView:
         """Decide how to play and open a session; the viewer's former one on this device ends. Raises NotFound,
-        Invalid, Conflict (no playable file), Unavailable (its disk is away)."""
-        item = await self._sources.get_item(wanted.media, wanted.file_id)
+        Invalid, Conflict (no playable file), Unavailable (its disk is away), TooManyRequests (beyond the viewer's
+        number of streams)."""
+        item = await self._sources.get_item(viewer, wanted.media, wanted.file_id)
         source = item.source
         plan = decide(source.technical, source.sidecars, wanted.capabilities, wanted.options)
         stream_key = self._secrets.token()
@@ -89,6 +90,7 @@ class PlaybackSessions:
             id=None,
             user_id=viewer.id,
             login_session_id=viewer.session_id,
+            api_key_id=viewer.api_key_id,
             file_id=source.file_id,
             media=wanted.media,
             title=item.title,
@@ -105,11 +107,17 @@ class PlaybackSessions:
         session.start()
         async with self._uow() as tx:
             former = await tx.playback_sessions.find_active(viewer.id, wanted.media)
-            if former is not None and former.login_session_id == viewer.session_id:
+            if former is not None and (former.login_session_id, former.api_key_id) == (
+                viewer.session_id,
+                viewer.api_key_id,
+            ):
                 former.end(EndReason.SUPERSEDED, at=now)
                 await tx.playback_sessions.save(former)
             else:
                 former = None
+            limit = viewer.limits.max_streams if viewer.limits else None
+            if limit is not None and await tx.playback_sessions.count_active(viewer.id) >= limit:
+                raise TooManyRequests(f"you may play {limit} at a time; stop another first")
             session.id = await tx.playback_sessions.save(session)
             await tx.commit()
         if former is not None and former.id is not None:
@@ -141,7 +149,7 @@ class PlaybackSessions:
 
     async def list_profiles(self, viewer: Viewer, media: MediaRef) -> ProfileList:
         """The qualities that make sense for this file. Raises as `start`."""
-        item = await self._sources.get_item(media, None)
+        item = await self._sources.get_item(viewer, media, None)
         return ProfileList(items=_qualities(item.source.technical, ProfileName.AUTO))
 
     async def reap(self) -> int:

@@ -9,7 +9,6 @@ from odeion.application.playback import playlists
 from odeion.application.playback.ports import (
     FileReader,
     MediaSource,
-    PlayableSources,
     Rendition,
     RenditionProducer,
     StreamSessions,
@@ -17,7 +16,7 @@ from odeion.application.playback.ports import (
 )
 from odeion.application.playback.sessions import hash_stream_key, media_type
 from odeion.domain.playback import PlaybackSession, SubtitlePlan, Treatment
-from odeion.domain.shared.errors import Conflict, Gone, NotFound
+from odeion.domain.shared.errors import Conflict, NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 
 
@@ -36,13 +35,11 @@ class Streams:
     def __init__(
         self,
         sessions: StreamSessions,
-        sources: PlayableSources,
         producer: RenditionProducer,
         subtitles: SubtitleConverter,
         files: FileReader,
     ) -> None:
         self._sessions = sessions
-        self._sources = sources
         self._producer = producer
         self._subtitles = subtitles
         self._files = files
@@ -103,15 +100,8 @@ class Streams:
         await self._producer.close()
 
     async def _open(self, stream_key: str) -> tuple[PlaybackSession, MediaSource]:
-        key_hash = hash_stream_key(stream_key)
-        session = await self._sessions.find_active_by_key(key_hash)
-        if session is None:
-            if await self._sessions.has_ended(key_hash):
-                raise Gone("this playback session has ended; start a new one")
-            raise NotFound("no such stream")
-        if session.file_id is None:
-            raise Conflict("the file of this session is not known any more")
-        return session, await self._sources.get_source(session.file_id)
+        stream = await self._sessions.open(hash_stream_key(stream_key))
+        return stream.session, stream.source
 
 
 def _id(session: PlaybackSession) -> PlaybackSessionId:

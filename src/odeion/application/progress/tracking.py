@@ -29,7 +29,7 @@ class ProgressTracking:
         """Raises NotFound for unknown content, Invalid for a position beyond the end."""
         now = self._clock.now()
         async with self._uow() as tx:
-            known_ms = await tx.progress.duration_ms(media)
+            known_ms = await tx.progress.duration_ms(viewer, media)
             progress = await tx.progress.find(viewer.id, media) or WatchProgress(
                 user_id=viewer.id, media=media, updated_at=now
             )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.users import Role
+from odeion.domain.shared.ids import LibraryId
 
 # Whom an event may be told, beyond the person it concerns. What is not listed is told to administrators alone.
 _FOR_EVERYBODY = ("library.",)
@@ -26,7 +27,8 @@ class RealtimeMessage:
 
     def is_for(self, viewer: Viewer) -> bool:
         if self.name.startswith(_FOR_EVERYBODY):
-            return True
+            limits = viewer.limits
+            return limits is None or limits.sees_library(LibraryId(self.data.get("library_id", 0)))
         if self.name.startswith(_FOR_THE_PERSON):
             return self.user_id == viewer.id
         return viewer.role.includes(Role.ADMIN)

@@ -47,6 +47,17 @@ class Permissions:
     allow_unrated: bool = False
     max_streams: int | None = None
 
+    def sees_library(self, library_id: LibraryId) -> bool:
+        return self.library_ids is None or library_id in self.library_ids
+
+    def allow(self, library_id: LibraryId, rating_age: int | None) -> bool:
+        """Whether a title in this library, rated for this age (None: unrated), may be seen."""
+        if not self.sees_library(library_id):
+            return False
+        if self.max_rating_age is None:
+            return True
+        return self.allow_unrated if rating_age is None else rating_age <= self.max_rating_age
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCreated(Event):
