@@ -73,7 +73,7 @@ async def _scan_one(container: Container, library: LibraryView, *, accept_loss: 
 async def reset_password(settings: Settings, username: str, password: str) -> None:
     """Raises NotFound, Invalid."""
     async with open_container(settings) as container:
-        await container.use_cases().sign_in.reset_password(username, password)
+        await container.use_cases().passwords.set_by_operator(username, password)
 
 
 async def doctor(settings: Settings) -> int:

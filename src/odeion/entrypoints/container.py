@@ -53,9 +53,11 @@ from odeion.adapters.system.bundled_ffmpeg import ffmpeg_version
 from odeion.adapters.system.clock import SystemClock
 from odeion.adapters.system.parts import InstalledDistributions
 from odeion.application.catalog.editing import MetadataEditing
+from odeion.application.identity.account import OwnAccount
 from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
 from odeion.application.identity.identification import Identification
+from odeion.application.identity.passwords import Passwords
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
@@ -138,6 +140,8 @@ class Container(containers.DeclarativeContainer):
         identification=providers.Singleton(
             Identification, providers.Singleton(PostgresViewerQueries, engine), tokens, clock
         ),
+        account=providers.Singleton(OwnAccount, uow),
+        passwords=providers.Singleton(Passwords, uow, passwords, clock),
         api_keys=providers.Singleton(ApiKeys, uow, secrets, clock),
         first_run=providers.Singleton(FirstRun, uow, passwords, tokens, secrets, throttle, clock),
         libraries=providers.Singleton(LibraryManagement, uow, folders, clock),

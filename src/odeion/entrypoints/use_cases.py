@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from odeion.application.catalog.editing import MetadataEditing
 from odeion.application.catalog.queries import CatalogQueries
+from odeion.application.identity.account import OwnAccount
 from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
 from odeion.application.identity.identification import Identification
+from odeion.application.identity.passwords import Passwords
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.paths import PathSettings
@@ -28,6 +30,8 @@ from odeion.application.tasks.runner import TaskRunner
 class UseCases:
     sign_in: SignIn
     identification: Identification
+    account: OwnAccount
+    passwords: Passwords
     api_keys: ApiKeys
     first_run: FirstRun
     libraries: LibraryManagement

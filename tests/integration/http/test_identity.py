@@ -160,7 +160,7 @@ class TestSessionTokens:
 
     async def test_ends_with_a_reset_password(self, harness: Harness) -> None:
         client = await harness.user(Role.VIEWER, "theo")
-        await harness.container.use_cases().sign_in.reset_password("theo", "a new password")
+        await harness.container.use_cases().passwords.set_by_operator("theo", "a new password")
         assert (await client.get("/api/users/me")).status == 401
         assert (await harness.sign_in("theo", "a new password")).token
 

@@ -92,7 +92,7 @@ class TestSessions:
     async def test_it_dies_with_the_sign_in(self, harness: Harness, admin: Client) -> None:
         viewer = await harness.user(Role.VIEWER, "theo")
         session = (await start(viewer)).json
-        await harness.container.use_cases().sign_in.reset_password("theo", "a new password")
+        await harness.container.use_cases().passwords.set_by_operator("theo", "a new password")
         assert (await harness.anonymous().get(session["url"])).status in (404, 410)
 
     async def test_it_is_its_viewers_own(self, harness: Harness, admin: Client) -> None:

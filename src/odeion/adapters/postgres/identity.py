@@ -87,6 +87,7 @@ class PostgresLoginSessions:
             "refresh_hash": session.refresh_hash,
             "spent_refresh_hash": session.spent_refresh_hash,
             "user_agent": session.user_agent,
+            "device_name": session.device_name,
             "address": session.address,
             "created_at": session.created_at,
             "last_used_at": session.last_used_at,

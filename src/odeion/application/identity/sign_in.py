@@ -12,34 +12,25 @@ from odeion.application.identity.ports import (
     SessionClaims,
     TokenCodec,
 )
+from odeion.application.identity.views import UserView, user_view
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource, secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
-from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.login_sessions import LoginSession
-from odeion.domain.identity.users import User, check_password_rules
-from odeion.domain.shared.errors import NotFound, Unauthorized
+from odeion.domain.identity.users import User
+from odeion.domain.shared.errors import Unauthorized
 
 TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Where a request comes from: a text of the client's own, and its address as a trusted proxy reports it."""
+    """Where a request comes from: a text of the client's own, and its address as a trusted proxy reports it.
+    `device_name` is what a person called the device, where one did."""
 
     user_agent: str
     address: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserView:
-    """An account as its owner sees it."""
-
-    id: int
-    username: str
-    display_name: str
-    role: str
-    created_at: datetime
+    device_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +43,6 @@ class SignedIn:
     refresh_token: str
     refresh_expires_at: datetime
     user: UserView
-
-
-def user_view(user: User) -> UserView:
-    assert user.id is not None
-    return UserView(
-        id=user.id,
-        username=user.username,
-        display_name=user.display_name,
-        role=user.role.value,
-        created_at=user.created_at,
-    )
 
 
 class SignIn:
@@ -127,23 +107,6 @@ class SignIn:
             raise Unauthorized("this refresh token was used before; the session has been ended for safety")
         return _signed_in(user, session, next_token, tokens=self._tokens, at=now)
 
-    async def reset_password(self, username: str, password: str) -> None:
-        """Set somebody's password and end their sessions; for the command line. Raises NotFound, Invalid."""
-        check_password_rules(password)
-        password_hash = await self._passwords.hash(password)
-        async with self._uow() as tx:
-            user = await tx.users.find_by_username(username)
-            if user is None or user.id is None:
-                raise NotFound("there is no such user")
-            user.change_password(password_hash)
-            await tx.users.save(user)
-            await tx.login_sessions.revoke_all(user.id, at=self._clock.now())
-            await tx.commit()
-
-    async def me(self, viewer: Viewer) -> UserView:
-        async with self._uow() as tx:
-            return user_view(await tx.users.get(viewer.id))
-
 
 async def open_session(
     tx: IdentityTx, user: User, caller: Caller, *, tokens: TokenCodec, secrets: SecretSource, at: datetime
@@ -157,6 +120,7 @@ async def open_session(
         user_id=user.id,
         refresh_hash=secret_hash(token),
         user_agent=caller.user_agent,
+        device_name=caller.device_name,
         address=caller.address,
         at=at,
     )

@@ -24,6 +24,7 @@ class LoginSession(RecordsEvents):
     refresh_hash: bytes
     spent_refresh_hash: bytes | None = None
     user_agent: str
+    device_name: str | None = None
     address: str
     created_at: datetime
     last_used_at: datetime
@@ -33,13 +34,21 @@ class LoginSession(RecordsEvents):
 
     @classmethod
     def start(
-        cls, *, user_id: UserId, refresh_hash: bytes, user_agent: str, address: str, at: datetime
+        cls,
+        *,
+        user_id: UserId,
+        refresh_hash: bytes,
+        user_agent: str,
+        address: str,
+        at: datetime,
+        device_name: str | None = None,
     ) -> LoginSession:
         return cls(
             id=None,
             user_id=user_id,
             refresh_hash=refresh_hash,
             user_agent=user_agent[:400],
+            device_name=device_name,
             address=address,
             created_at=at,
             last_used_at=at,

@@ -12,12 +12,23 @@ from odeion.entrypoints.http.context import AppContext, install_context
 from odeion.entrypoints.http.endpoint import Area
 from odeion.entrypoints.http.errors import install_error_handlers
 from odeion.entrypoints.http.openapi import build_document
-from odeion.entrypoints.http.routes import api_keys, catalog, identity, libraries, playback, progress, realtime, system
+from odeion.entrypoints.http.routes import (
+    account,
+    api_keys,
+    catalog,
+    identity,
+    libraries,
+    playback,
+    progress,
+    realtime,
+    system,
+)
 from odeion.entrypoints.http.web_app import install_web_app
 
 AREAS: tuple[Area, ...] = (
     system.area,
     identity.area,
+    account.area,
     api_keys.area,
     libraries.area,
     catalog.area,

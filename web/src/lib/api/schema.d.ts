@@ -124,26 +124,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/users/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get current user
-         * @description Returns the authenticated user's profile.
-         */
-        get: operations["get_current_user"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/setup": {
         parameters: {
             query?: never;
@@ -166,6 +146,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/users/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get current user
+         * @description Returns the authenticated user's profile.
+         */
+        get: operations["get_current_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change current user
+         * @description Changes the name that others see. The user name is for an administrator to change.
+         */
+        patch: operations["change_current_user"];
         trace?: never;
     };
     "/api/account/api-keys": {
@@ -1159,6 +1163,16 @@ export interface components {
             max_bitrate_bps?: number | null;
         };
         /**
+         * ChangeAccountRequest
+         * @example {
+         *       "display_name": "Mira"
+         *     }
+         */
+        ChangeAccountRequest: {
+            /** Display Name */
+            display_name: string;
+        };
+        /**
          * ChangeLibraryRequest
          * @example {
          *       "name": "Our films"
@@ -1891,6 +1905,55 @@ export interface components {
             subtitle_cache?: string | null;
         };
         /**
+         * Permissions
+         * @description What an administrator may grant or take from one person, beside the role. Limits do not bind administrators, who
+         *     could lift them. `library_ids`: the libraries the person sees; None is all. `max_rating_age`: titles rated for an
+         *     older age are hidden, and unrated ones too unless `allow_unrated`. `max_streams`: how many things may play at once;
+         *     None is any number.
+         */
+        Permissions: {
+            /**
+             * Api Keys
+             * @default false
+             */
+            api_keys?: boolean;
+            /**
+             * Downloads
+             * @default true
+             */
+            downloads?: boolean;
+            /**
+             * Requests
+             * @default true
+             */
+            requests?: boolean;
+            /**
+             * Watch Together
+             * @default true
+             */
+            watch_together?: boolean;
+            /**
+             * Library Ids
+             * @default null
+             */
+            library_ids?: number[] | null;
+            /**
+             * Max Rating Age
+             * @default null
+             */
+            max_rating_age?: number | null;
+            /**
+             * Allow Unrated
+             * @default false
+             */
+            allow_unrated?: boolean;
+            /**
+             * Max Streams
+             * @default null
+             */
+            max_streams?: number | null;
+        };
+        /**
          * PlayableType
          * @description What can be played and has progress.
          * @enum {string}
@@ -2428,7 +2491,7 @@ export interface components {
         };
         /**
          * UserView
-         * @description An account as its owner sees it.
+         * @description An account as its owner sees it. `has_password` is false for one that signs in some other way only.
          */
         UserView: {
             /** Id */
@@ -2439,6 +2502,9 @@ export interface components {
             display_name: string;
             /** Role */
             role: string;
+            permissions: components["schemas"]["Permissions"];
+            /** Has Password */
+            has_password: boolean;
             /**
              * Created At
              * Format: date-time
@@ -2829,44 +2895,6 @@ export interface operations {
             };
         };
     };
-    get_current_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserView"];
-                };
-            };
-            /** @description Nobody, or nobody any more: sign in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
     get_setup_state: {
         parameters: {
             query?: never;
@@ -2956,6 +2984,104 @@ export interface operations {
             };
             /** @description Too often: wait `retry_after_s` seconds. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_current_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_current_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeAccountRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -56,6 +56,8 @@ login_sessions = Table(
     Column("refresh_hash", LargeBinary, nullable=False),
     Column("spent_refresh_hash", LargeBinary),
     Column("user_agent", Text, nullable=False),
+    # What its owner called it when it was linked.
+    Column("device_name", Text),
     Column("address", Text, nullable=False),
     moment("created_at"),
     moment("last_used_at"),

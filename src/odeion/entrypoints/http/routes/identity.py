@@ -7,21 +7,15 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from odeion.application.identity.first_run import SetupState
-from odeion.application.identity.sign_in import SignedIn, UserView
-from odeion.application.shared.viewer import Viewer
-from odeion.domain.identity.api_keys import Scope
-from odeion.domain.identity.users import MAX_PASSWORD_LENGTH
+from odeion.application.identity.sign_in import SignedIn
 from odeion.domain.shared.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
 from odeion.entrypoints.http.endpoint import Area
-from odeion.entrypoints.http.models import Request
+from odeion.entrypoints.http.models import Password, Request, Username
 from odeion.entrypoints.http.security import bearer_token, caller
 
 area = Area("identity")
-
-Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
 
 
 class LoginRequest(Request):
@@ -47,14 +41,6 @@ async def refresh_token() -> SignedIn:
     Generate a new JWT token with extended expiry. The bearer is the refresh token that came with the last one. Each is
     good for one use: the answer brings the next, and a second use ends the session."""
     return await use_cases().sign_in.refresh(bearer_token(), caller())
-
-
-@area.get("/api/users/me", tag="Users", access=Access.VIEWER, scope=Scope.ACCOUNT)
-async def get_current_user(viewer: Viewer) -> UserView:
-    """Get current user
-
-    Returns the authenticated user's profile."""
-    return await use_cases().sign_in.me(viewer)
 
 
 @area.get("/api/setup", tag="Setup", access=Access.PUBLIC)

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_settings_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_user_settings")),
     )
+    op.add_column("login_sessions", sa.Column("device_name", sa.Text(), nullable=True))
     op.add_column("movies", sa.Column("rating_age", sa.Integer(), nullable=True))
     op.add_column("playback_sessions", sa.Column("api_key_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(
@@ -182,6 +183,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_playback_sessions_api_key_id"), "playback_sessions", type_="foreignkey")
     op.drop_column("playback_sessions", "api_key_id")
     op.drop_column("movies", "rating_age")
+    op.drop_column("login_sessions", "device_name")
     op.drop_table("user_settings")
     op.drop_table("totp_secrets")
     op.drop_index(op.f("ix_tickets_user_id"), table_name="tickets")
