@@ -225,7 +225,7 @@ def probe_file(path):
         signal.raise_signal(signal.SIGXCPU)
     return real(path)
 probe_worker.probe_file = probe_file
-probe_worker.serve()
+probe_worker.main()
 """,
 )
 
@@ -288,7 +288,7 @@ from odeion.adapters.pyav.probe import PyAvMediaProbe
 async def main():
     async with PyAvMediaProbe(1, 600, command={FAULTY_CHILD!r}).session() as session:
         child = session._children[0]
-        process = await child._started()
+        process = await child._child.start()
         print(process.pid, flush=True)
         async for _ in session.probe_all([sys.argv[1]]):
             pass
@@ -323,7 +323,7 @@ class TestWorkAhead:
 
         async def scan() -> None:
             async with PyAvMediaProbe(1, 600, command=FAULTY_CHILD).session() as session:
-                processes.append(await session._children[0]._started())  # type: ignore[attr-defined]
+                processes.append(await session._children[0]._child.start())  # type: ignore[attr-defined]
                 started.set()
                 async for _ in session.probe_all([hanging]):
                     raise AssertionError

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import cast
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from pydantic import TypeAdapter, ValidationError
 
 from odeion.application.libraries.ports import ProbeRefusal, ProbeSession
 from odeion.domain.media_file import TechnicalInfo
+from odeion.sandbox.child import Child, ChildFailed, python_module
 
-_CHILD = (sys.executable, "-P", "-m", "odeion.adapters.pyav.probe_worker")
-# What Python needs to find itself; the rest may hold secrets, and a child parses hostile bytes.
-_CHILD_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONUTF8")
+_CHILD = python_module("odeion.adapters.pyav.probe_worker")
 # One path is in the pipe while the child works on another, so that it never waits for us.
 _PATHS_AHEAD = 2
-_START_LIMIT_S = 60.0
-_END_LIMIT_S = 2.0
 _ANSWER_LIMIT_BYTES = 64 << 20
 _ANSWER: TypeAdapter[TechnicalInfo | ProbeRefusal] = TypeAdapter(TechnicalInfo | ProbeRefusal)
 
@@ -77,13 +69,12 @@ class _Session:
 
 
 class _Child:
-    """A child process, started when there is work, replaced when it fails."""
+    """A child process and the paths taken for it."""
 
     def __init__(self, command: tuple[str, ...], time_limit_s: float) -> None:
-        self._command = (*command, str(math.ceil(time_limit_s)))
+        self._child = Child(command, time_limit_s, _ANSWER_LIMIT_BYTES)
         self._time_limit_s = time_limit_s
-        self._process: Process | None = None
-        self._unanswered: deque[str] = deque()  # paths taken for this child
+        self._unanswered: deque[str] = deque()
         self._sent = 0  # how many of them it was sent
 
     async def next_result(self, paths: Iterator[str]) -> tuple[str, TechnicalInfo | ProbeRefusal] | None:
@@ -92,21 +83,24 @@ class _Child:
             self._unanswered.append(path)
         if not self._unanswered:
             return None
-        process = await self._started()
+        await self._child.start()
+        while self._sent < len(self._unanswered):
+            self._child.send(os.fsencode(self._unanswered[self._sent]))
+            self._sent += 1
+        result: TechnicalInfo | ProbeRefusal
         try:
-            async with asyncio.timeout(self._time_limit_s):
-                result = await self._ask(process)
-        except TimeoutError:
-            await self.kill()
-            result = ProbeRefusal("timeout", f"probing took longer than {self._time_limit_s:g} seconds")
-        except (asyncio.IncompleteReadError, ConnectionError, ValidationError, ValueError):
-            status = await self._ended()
+            result = _ANSWER.validate_json(await self._child.receive())
+            self._sent -= 1
+        except ChildFailed as failed:
+            self._sent = 0
             result = (
-                ProbeRefusal("timeout", "probing took too much processor time")
-                if status == -signal.SIGXCPU
+                ProbeRefusal("timeout", f"probing took longer than {self._time_limit_s:g} seconds")
+                if failed.timed_out
                 else ProbeRefusal("crashed", "the file crashed its probe")
             )
-        self._sent -= bool(self._sent)
+        except ValidationError:
+            await self.kill()
+            result = ProbeRefusal("crashed", "the file crashed its probe")
         return self._unanswered.popleft(), result
 
     async def forget_paths(self) -> None:
@@ -115,50 +109,6 @@ class _Child:
             self._unanswered.clear()
             await self.kill()
 
-    async def kill(self) -> int | None:
-        """End the process; returns its exit status, if there was one running."""
-        process, self._process, self._sent = self._process, None, 0
-        if process is None:
-            return None
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-        return await process.wait()
-
-    async def _ended(self) -> int | None:
-        """The exit status of a process that broke off the talk; one that does not end by itself is killed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_END_LIMIT_S):
-                await cast(Process, self._process).wait()
-        return await self.kill()
-
-    async def _started(self) -> Process:
-        if self._process is None:
-            environment = {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
-            )
-            try:
-                async with asyncio.timeout(_START_LIMIT_S):
-                    await _receive(self._process)  # empty: it is ready, and the time of the first file starts
-            except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                status = await self._ended()
-                raise ChildProcessError(f"the probe's child process does not start (exit status {status})") from error
-        return self._process
-
-    async def _ask(self, process: Process) -> TechnicalInfo | ProbeRefusal:
-        to_child = cast(asyncio.StreamWriter, process.stdin)
-        while self._sent < len(self._unanswered):
-            path = os.fsencode(self._unanswered[self._sent])
-            to_child.write(len(path).to_bytes(4, "big") + path)
-            self._sent += 1
-        await to_child.drain()
-        return _ANSWER.validate_json(await _receive(process))
-
-
-async def _receive(process: Process) -> bytes:
-    from_child = cast(asyncio.StreamReader, process.stdout)
-    size = int.from_bytes(await from_child.readexactly(4), "big")
-    if size > _ANSWER_LIMIT_BYTES:
-        raise ValueError("an impossible answer")
-    return await from_child.readexactly(size)
+    async def kill(self) -> None:
+        self._sent = 0
+        await self._child.kill()

@@ -10,13 +10,10 @@ format of H.264) and what PyAV does not show (rotation, Dolby Vision) is read fr
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import os
 import re
-import resource
-import signal
 import stat
 import struct
 import sys
@@ -45,8 +42,8 @@ from odeion.domain.media_file import (
     TechnicalInfo,
     VideoStream,
 )
+from odeion.sandbox.worker import serve
 
-_MEMORY_LIMIT_BYTES = 2 << 30
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 8 << 20  # of a Matroska file that does not say how long it is
 
@@ -636,48 +633,24 @@ def _block_offset(block: bytes) -> int:
 # --- The child process --------------------------------------------------------------------------------------------
 
 
-def serve() -> None:
-    """The life of a child: answers each path (file system bytes) on stdin with a TechnicalInfo or ProbeRefusal on
-    stdout, in JSON: the server must not unpickle what comes out of a process that parsed hostile bytes. A message
-    is four bytes of length and the content; the first, empty, says that the child is ready. The argument is the
-    processor time in seconds that one file may take."""
-    time_limit_s = int(sys.argv[1])
-    _die_with_parent()
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+def _answer(request: bytes) -> bytes:
+    """A path (file system bytes) is answered with a TechnicalInfo or ProbeRefusal in JSON: the server must not unpickle
+    what comes out of a process that parsed hostile bytes."""
+    answer: TechnicalInfo | ProbeRefusal
+    try:
+        answer = probe_file(os.fsdecode(request))
+    except Refused as refused:
+        answer = refused.refusal
+    except MemoryError:
+        answer = ProbeRefusal("unsupported", "probing this file takes more memory than is allowed")
+    return json.dumps(asdict(answer), default=str).encode()  # str() for fractions
+
+
+def main() -> None:
+    """The life of a child."""
     av.logging.set_level(None)
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not write between the messages
-
-    _send(answers, b"")
-    while header := requests.read(4):
-        path = os.fsdecode(requests.read(int.from_bytes(header, "big")))
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        allowed_s = math.ceil(used.ru_utime + used.ru_stime) + time_limit_s
-        resource.setrlimit(resource.RLIMIT_CPU, (allowed_s, resource.RLIM_INFINITY))
-        answer: TechnicalInfo | ProbeRefusal
-        try:
-            answer = probe_file(path)
-        except Refused as refused:
-            answer = refused.refusal
-        except MemoryError:
-            answer = ProbeRefusal("unsupported", "probing this file takes more memory than is allowed")
-        _send(answers, json.dumps(asdict(answer), default=str).encode())  # str() for fractions
-
-
-def _send(pipe: BinaryIO, content: bytes) -> None:
-    pipe.write(len(content).to_bytes(4, "big") + content)
-    pipe.flush()
-
-
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit()  # it died before the call
+    serve(_answer)
 
 
 if __name__ == "__main__":
-    serve()
+    main()
