@@ -9,14 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from odeion.adapters.memory.accounts import MemoryInvites, MemoryUserSettings
+from odeion.adapters.memory.ways_in import (
+    MemoryOAuthIdentities,
+    MemoryPasskeys,
+    MemoryRecoveryCodes,
+    MemoryTotp,
+)
 from odeion.application.libraries.repositories import KnownFile, PlacedFile
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, Placement, PlayableType
 from odeion.domain.identity.api_keys import ApiKey
+from odeion.domain.identity.invites import Invite
 from odeion.domain.identity.login_sessions import LoginSession
+from odeion.domain.identity.oauth import OAuthIdentity
+from odeion.domain.identity.second_factors import Passkey, Totp
 from odeion.domain.identity.security_events import SecurityEvent
 from odeion.domain.identity.tickets import Ticket, TicketKind
-from odeion.domain.identity.users import User
+from odeion.domain.identity.users import Role, User
 from odeion.domain.library import Library
 from odeion.domain.media_file import FileState, MediaFile
 from odeion.domain.playback import PlaybackSession, SessionState
@@ -65,7 +75,13 @@ class _Tables:
     users: dict[int, User] = field(default_factory=dict)
     login_sessions: dict[int, LoginSession] = field(default_factory=dict)
     tickets: dict[tuple[TicketKind, bytes], Ticket] = field(default_factory=dict)
+    invites: dict[int, Invite] = field(default_factory=dict)
+    user_settings: dict[int, dict[str, Any]] = field(default_factory=dict)
     api_keys: dict[int, ApiKey] = field(default_factory=dict)
+    oauth_identities: dict[int, OAuthIdentity] = field(default_factory=dict)
+    totp: dict[int, Totp] = field(default_factory=dict)
+    recovery_codes: dict[int, set[bytes]] = field(default_factory=dict)
+    passkeys: dict[int, Passkey] = field(default_factory=dict)
     security_events: list[SecurityEvent] = field(default_factory=list)
     settings: dict[str, object] = field(default_factory=dict)
     libraries: dict[int, Library] = field(default_factory=dict)
@@ -104,8 +120,14 @@ class MemoryUnitOfWork:
         self._events: list[Event] = []
         self.users = MemoryUsers(self)
         self.login_sessions = MemoryLoginSessions(self)
+        self.invites = MemoryInvites(self)
+        self.user_settings = MemoryUserSettings(self)
         self.tickets = MemoryTickets(self)
         self.api_keys = MemoryApiKeys(self)
+        self.oauth_identities = MemoryOAuthIdentities(self)
+        self.totp = MemoryTotp(self)
+        self.recovery_codes = MemoryRecoveryCodes(self)
+        self.passkeys = MemoryPasskeys(self)
         self.trail = MemorySecurityTrail(self)
         self.settings = MemorySettings(self)
         self.libraries = MemoryLibraries(self)
@@ -163,6 +185,22 @@ class MemoryUsers:
     async def lock_first_run(self) -> None:
         """Nothing else runs beside a transaction in memory."""
 
+    async def hold_administrators(self) -> set[UserId]:
+        everybody = self._tx.tables.users.values()
+        return {UserId(user.id or 0) for user in everybody if user.role is Role.ADMIN and not user.is_locked}
+
+    async def delete(self, user: User) -> None:
+        """With what the schema lets go with an account."""
+        tables = self._tx.tables
+        assert user.id is not None
+        tables.users.pop(user.id, None)
+        tables.login_sessions = {k: s for k, s in tables.login_sessions.items() if s.user_id != user.id}
+        tables.tickets = {k: t for k, t in tables.tickets.items() if t.user_id != user.id}
+        tables.api_keys = {k: a for k, a in tables.api_keys.items() if a.user_id != user.id}
+        tables.invites = {k: i for k, i in tables.invites.items() if i.created_by != user.id}
+        tables.progress = {k: p for k, p in tables.progress.items() if p.user_id != user.id}
+        tables.user_settings.pop(user.id, None)
+
     async def save(self, user: User) -> UserId:
         same = await self.find_by_username(user.username)
         if same is not None and same.id != user.id:
@@ -174,6 +212,12 @@ class MemoryLoginSessions:
     def __init__(self, tx: MemoryUnitOfWork) -> None:
         self._tx = tx
 
+    async def get(self, user_id: UserId, session_id: LoginSessionId, *, at: datetime) -> LoginSession:
+        session = self._tx.tables.login_sessions.get(session_id)
+        if session is None or session.user_id != user_id or session.is_over(at=at):
+            raise NotFound("session not found")
+        return copy.deepcopy(session)
+
     async def find_by_refresh_hash(self, refresh_hash: bytes) -> LoginSession | None:
         for session in self._tx.tables.login_sessions.values():
             if refresh_hash in (session.refresh_hash, session.spent_refresh_hash):
@@ -183,11 +227,19 @@ class MemoryLoginSessions:
     async def save(self, session: LoginSession) -> LoginSessionId:
         return LoginSessionId(self._tx.save(self._tx.tables.login_sessions, session))
 
-    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+    async def revoke_all(self, user_id: UserId, *, at: datetime, keep: LoginSessionId | None = None) -> None:
         for session in self._tx.tables.login_sessions.values():
-            if session.user_id == user_id and session.revoked_at is None:
+            if session.user_id == user_id and session.revoked_at is None and session.id != keep:
                 session.revoke(at=at)
                 session.version += 1
+
+    async def drop_over(self, *, before: datetime) -> None:
+        tables = self._tx.tables
+        tables.login_sessions = {
+            key: session
+            for key, session in tables.login_sessions.items()
+            if session.expires_at >= before and (session.revoked_at is None or session.revoked_at >= before)
+        }
 
 
 class MemoryTickets:
@@ -209,8 +261,14 @@ class MemoryTickets:
             del self._tx.tables.tickets[kind, secret_hash]
         return ticket
 
+    async def note(self, ticket: Ticket) -> None:
+        self._tx.tables.tickets[ticket.kind, ticket.secret_hash] = copy.deepcopy(ticket)
+
     async def drop(self, kind: TicketKind, user_id: UserId) -> None:
         self._keep(lambda ticket: (ticket.kind, ticket.user_id) != (kind, user_id))
+
+    async def drop_all(self, user_id: UserId) -> None:
+        self._keep(lambda ticket: ticket.user_id != user_id)
 
     async def drop_expired(self, *, at: datetime) -> None:
         self._keep(lambda ticket: ticket.expires_at > at)

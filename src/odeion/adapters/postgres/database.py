@@ -16,6 +16,9 @@ from odeion.domain.shared.errors import Conflict, Unavailable
 # Unique violations people can cause, by constraint name.
 CONFLICTS: Mapping[str, str] = {
     "uq_users_username": "this user name is taken",
+    "uq_oauth_identities_issuer_subject": "this identity is linked to another account",
+    "uq_oauth_identities_user_id_provider": "another identity of this provider is linked already",
+    "uq_passkeys_credential_id": "this passkey is registered already",
     "uq_libraries_name": "a library of this name exists",
     "uq_library_roots_path": "another library already has this folder",
     "uq_tasks_active_type_subject": "this is already under way",

@@ -11,11 +11,15 @@ from odeion.adapters.postgres import outbox
 from odeion.adapters.postgres.catalog import PostgresCatalog
 from odeion.adapters.postgres.database import translated_errors
 from odeion.adapters.postgres.identity import PostgresLoginSessions, PostgresSettings, PostgresUsers
+from odeion.adapters.postgres.invites import PostgresInvites
 from odeion.adapters.postgres.libraries import PostgresLibraries, PostgresMediaFiles
 from odeion.adapters.postgres.metadata import PostgresMetadata
+from odeion.adapters.postgres.oauth import PostgresOAuthIdentities
 from odeion.adapters.postgres.playback import PostgresPlaybackSessions
 from odeion.adapters.postgres.progress import PostgresProgress
+from odeion.adapters.postgres.second_factors import PostgresPasskeys, PostgresRecoveryCodes, PostgresTotp
 from odeion.adapters.postgres.tasks import PostgresTasks
+from odeion.adapters.postgres.user_settings import PostgresUserSettings
 from odeion.adapters.postgres.ways_in import PostgresApiKeys, PostgresSecurityTrail, PostgresTickets
 from odeion.domain.shared.events import Event
 
@@ -28,8 +32,14 @@ class PostgresUnitOfWork:
         self._events: list[Event] = []
         self.users = PostgresUsers(connection, self)
         self.login_sessions = PostgresLoginSessions(connection, self)
+        self.invites = PostgresInvites(connection, self)
+        self.user_settings = PostgresUserSettings(connection)
         self.tickets = PostgresTickets(connection)
         self.api_keys = PostgresApiKeys(connection, self)
+        self.oauth_identities = PostgresOAuthIdentities(connection)
+        self.totp = PostgresTotp(connection)
+        self.recovery_codes = PostgresRecoveryCodes(connection)
+        self.passkeys = PostgresPasskeys(connection, self)
         self.trail = PostgresSecurityTrail(connection)
         self.settings = PostgresSettings(connection)
         self.libraries = PostgresLibraries(connection, self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,10 +57,20 @@ class PostgresTickets:
         row = (await self._connection.execute(statement)).one_or_none()
         return _ticket(row) if row else None
 
+    async def note(self, ticket: Ticket) -> None:
+        await self._connection.execute(
+            update(tickets)
+            .where(tickets.c.kind == ticket.kind.value, tickets.c.secret_hash == ticket.secret_hash)
+            .values(payload=ticket.payload)
+        )
+
     async def drop(self, kind: TicketKind, user_id: UserId) -> None:
         await self._connection.execute(
             delete(tickets).where(tickets.c.kind == kind.value, tickets.c.user_id == user_id)
         )
+
+    async def drop_all(self, user_id: UserId) -> None:
+        await self._connection.execute(delete(tickets).where(tickets.c.user_id == user_id))
 
     async def drop_expired(self, *, at: datetime) -> None:
         await self._connection.execute(delete(tickets).where(tickets.c.expires_at <= at))

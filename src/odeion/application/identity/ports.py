@@ -6,15 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from odeion.application.identity.oauth_ports import OAuthIdentityRepository
+from odeion.application.identity.second_factor_ports import (
+    PasskeyRepository,
+    RecoveryCodeRepository,
+    TotpRepository,
+)
+from odeion.application.shared.page import Page, PageRequest
 from odeion.application.shared.settings import SettingRepository
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.api_keys import ApiKey
+from odeion.domain.identity.invites import Invite
 from odeion.domain.identity.login_sessions import LoginSession
 from odeion.domain.identity.security_events import SecurityEvent
 from odeion.domain.identity.tickets import Ticket, TicketKind
 from odeion.domain.identity.users import User
-from odeion.domain.shared.ids import ApiKeyId, LoginSessionId, UserId
+from odeion.domain.library import Library
+from odeion.domain.shared.ids import ApiKeyId, InviteId, LoginSessionId, UserId
 
 
 class UserRepository(Protocol):
@@ -29,19 +38,31 @@ class UserRepository(Protocol):
     async def lock_first_run(self) -> None:
         """Let only one transaction at a time make the first account."""
 
+    async def hold_administrators(self) -> set[UserId]:
+        """The administrators who are not locked, held against others until the transaction ends."""
+
     async def save(self, user: User) -> UserId:
         """Insert or update. Raises Conflict for a taken name, StaleVersion."""
 
+    async def delete(self, user: User) -> None:
+        """With everything of theirs; the audit trail stays."""
+
 
 class LoginSessionRepository(Protocol):
+    async def get(self, user_id: UserId, session_id: LoginSessionId, *, at: datetime) -> LoginSession:
+        """A session of this user that is not over. Raises NotFound."""
+
     async def find_by_refresh_hash(self, refresh_hash: bytes) -> LoginSession | None:
         """By the current or the spent refresh token."""
 
     async def save(self, session: LoginSession) -> LoginSessionId:
         """Insert or update. Raises StaleVersion."""
 
-    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
-        """End all of a user's sessions."""
+    async def revoke_all(self, user_id: UserId, *, at: datetime, keep: LoginSessionId | None = None) -> None:
+        """End all of a user's sessions but `keep`."""
+
+    async def drop_over(self, *, before: datetime) -> None:
+        """Forget the sessions that were over before this."""
 
 
 class TicketRepository(Protocol):
@@ -54,8 +75,14 @@ class TicketRepository(Protocol):
     async def take(self, kind: TicketKind, secret_hash: bytes, *, at: datetime) -> Ticket | None:
         """As `find`, and gone for good if the transaction commits: of many who come at once only one has it."""
 
+    async def note(self, ticket: Ticket) -> None:
+        """Keep the payload of one that was found."""
+
     async def drop(self, kind: TicketKind, user_id: UserId) -> None:
         """Void all of a user's tickets of this kind."""
+
+    async def drop_all(self, user_id: UserId) -> None:
+        """Void all of a user's tickets."""
 
     async def drop_expired(self, *, at: datetime) -> None: ...
 
@@ -73,6 +100,27 @@ class ApiKeyRepository(Protocol):
     async def delete(self, key: ApiKey) -> None: ...
 
 
+class InviteRepository(Protocol):
+    async def get(self, user_id: UserId, invite_id: InviteId) -> Invite:
+        """An invite that this user made. Raises NotFound."""
+
+    async def list_of(self, user_id: UserId, page: PageRequest) -> Page[Invite]:
+        """Newest first."""
+
+    async def save(self, invite: Invite) -> InviteId:
+        """Insert or update. Raises StaleVersion."""
+
+    async def redeem(self, code_hash: bytes, *, at: datetime) -> Invite | None:
+        """Count a use of the invite if it is open; None where there is no such invite or it is not open. Of many who come
+        at once no more get it than it has uses."""
+
+    async def delete(self, invite: Invite) -> None: ...
+
+
+class KnownLibraries(Protocol):
+    async def list_all(self) -> list[Library]: ...
+
+
 class SecurityTrail(Protocol):
     async def record(self, event: SecurityEvent) -> None: ...
 
@@ -86,6 +134,24 @@ class IdentityTx(Transaction, Protocol):
 
     @property
     def api_keys(self) -> ApiKeyRepository: ...
+
+    @property
+    def oauth_identities(self) -> OAuthIdentityRepository: ...
+
+    @property
+    def totp(self) -> TotpRepository: ...
+
+    @property
+    def recovery_codes(self) -> RecoveryCodeRepository: ...
+
+    @property
+    def passkeys(self) -> PasskeyRepository: ...
+
+    @property
+    def invites(self) -> InviteRepository: ...
+
+    @property
+    def libraries(self) -> KnownLibraries: ...
 
     @property
     def trail(self) -> SecurityTrail: ...
