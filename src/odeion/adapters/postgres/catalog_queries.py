@@ -51,12 +51,11 @@ from odeion.application.catalog.queries import (
     Series,
     SeriesContext,
     SeriesSummary,
-    SortOrder,
     SubtitleView,
     VideoStreamView,
     ViewerProgress,
 )
-from odeion.application.shared.page import Page, PageRequest
+from odeion.application.shared.page import Page, PageRequest, SortOrder
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, PlayableType, fold, version_label
 from odeion.domain.media_file import FileState, MediaFile

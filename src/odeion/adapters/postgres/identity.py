@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -50,6 +50,18 @@ class PostgresUsers:
     async def lock_first_run(self) -> None:
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('odeion.first_run'))"))
 
+    async def hold_administrators(self) -> set[UserId]:
+        query = (
+            select(users.c.id)
+            .where(users.c.role == Role.ADMIN.value, users.c.is_locked.is_(False))
+            .order_by(users.c.id)
+            .with_for_update()
+        )
+        return {UserId(row.id) for row in await self._connection.execute(query)}
+
+    async def delete(self, user: User) -> None:
+        await self._connection.execute(delete(users).where(users.c.id == user.id))
+
     async def save(self, user: User) -> UserId:
         values = {
             "username": user.username,
@@ -67,6 +79,18 @@ class PostgresLoginSessions:
     def __init__(self, connection: AsyncConnection, events: EventSink) -> None:
         self._connection = connection
         self._events = events
+
+    async def get(self, user_id: UserId, session_id: LoginSessionId, *, at: datetime) -> LoginSession:
+        query = select(login_sessions).where(
+            login_sessions.c.id == session_id,
+            login_sessions.c.user_id == user_id,
+            login_sessions.c.revoked_at.is_(None),
+            login_sessions.c.expires_at > at,
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound("session not found")
+        return LoginSession(**row._mapping)
 
     async def find_by_refresh_hash(self, refresh_hash: bytes) -> LoginSession | None:
         row = (
@@ -96,11 +120,19 @@ class PostgresLoginSessions:
         }
         return LoginSessionId(await save_versioned(self._connection, self._events, login_sessions, session, values))
 
-    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
-        await self._connection.execute(
+    async def revoke_all(self, user_id: UserId, *, at: datetime, keep: LoginSessionId | None = None) -> None:
+        statement = (
             update(login_sessions)
             .where(login_sessions.c.user_id == user_id, login_sessions.c.revoked_at.is_(None))
             .values(revoked_at=at, version=login_sessions.c.version + 1)
+        )
+        await self._connection.execute(statement.where(login_sessions.c.id != keep) if keep else statement)
+
+    async def drop_over(self, *, before: datetime) -> None:
+        await self._connection.execute(
+            delete(login_sessions).where(
+                or_(login_sessions.c.expires_at < before, login_sessions.c.revoked_at < before)
+            )
         )
 
 

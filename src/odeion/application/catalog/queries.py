@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from odeion.application.shared.page import Page, PageRequest
+from odeion.application.shared.page import Page, PageRequest, SortOrder
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.shared.ids import EpisodeId, LibraryId, MovieId, SeriesId
@@ -300,11 +300,6 @@ class CatalogSort(StrEnum):
     YEAR = "year"
     ADDED = "added_at"
     DURATION = "duration"
-
-
-class SortOrder(StrEnum):
-    ASC = "asc"
-    DESC = "desc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

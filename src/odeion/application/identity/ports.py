@@ -111,8 +111,8 @@ class InviteRepository(Protocol):
         """Insert or update. Raises StaleVersion."""
 
     async def redeem(self, code_hash: bytes, *, at: datetime) -> Invite | None:
-        """Count a use of the invite if it is open; None where there is no such invite or it is not open. Of many who come
-        at once no more get it than it has uses."""
+        """Count a use of the invite if it is open; None where there is no such invite or it is not open. Of many who
+        come at once no more get it than it has uses."""
 
     async def delete(self, invite: Invite) -> None: ...
 

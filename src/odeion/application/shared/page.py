@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 MAX_PER_PAGE = 100
+
+
+class SortOrder(StrEnum):
+    ASC = "asc"
+    DESC = "desc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +43,6 @@ class Page(Generic[T]):
     @classmethod
     def of(cls, items: list[T], request: PageRequest, total_items: int) -> Page[T]:
         return cls(items, request.page, request.per_page, total_items, -(-total_items // request.per_page))
+
+    def map(self, view: Callable[[T], U]) -> Page[U]:
+        return Page([view(item) for item in self.items], self.page, self.per_page, self.total_items, self.total_pages)

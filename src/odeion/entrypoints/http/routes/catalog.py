@@ -16,9 +16,8 @@ from odeion.application.catalog.queries import (
     SeasonView,
     Series,
     SeriesSummary,
-    SortOrder,
 )
-from odeion.application.shared.page import Page
+from odeion.application.shared.page import Page, SortOrder
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.api_keys import Scope
 from odeion.domain.shared.errors import NotFound
