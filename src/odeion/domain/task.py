@@ -18,6 +18,7 @@ MAX_ATTEMPTS = 3
 
 class TaskType(StrEnum):
     SCAN_LIBRARY = "scan_library"
+    INDEX_LIBRARY = "index_library"
 
 
 class TaskStatus(StrEnum):

@@ -18,6 +18,7 @@ from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.postgres import binaries as postgres_binaries
 from odeion.adapters.embedded.process import running, spawn_guarded, stop_process
 from odeion.adapters.embedded.valkey import EmbeddedValkey
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
 from odeion.adapters.filesystem.folders import LocalFolders
@@ -29,6 +30,7 @@ from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.health import DatabaseCheck
 from odeion.adapters.postgres.identity import PostgresViewerQueries
 from odeion.adapters.postgres.libraries import PostgresLibraryQueries
+from odeion.adapters.postgres.media_indexes import PostgresMediaIndexes
 from odeion.adapters.postgres.migrate import migrate, require_current_schema
 from odeion.adapters.postgres.outbox import PostgresOutbox
 from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
@@ -63,6 +65,7 @@ from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
 from odeion.application.libraries.scan import LibraryScanner
+from odeion.application.playback.indexing import IndexingAfterScans, LibraryIndexing
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
 from odeion.application.progress.tracking import ProgressTracking
@@ -111,11 +114,14 @@ class Container(containers.DeclarativeContainer):
     catalog = providers.Singleton(PostgresCatalogQueries, engine)
     progress_queries = providers.Singleton(PostgresProgressQueries, engine)
     sources = providers.Singleton(PostgresPlayableSources, engine)
+    media_indexes = providers.Singleton(PostgresMediaIndexes, engine)
+    indexer = providers.Singleton(MediaIndexes, media_indexes)
     producer = providers.Singleton(
         HlsRenditionProducer,
         cache_folder=path_settings.provided.transcode_cache,
         encoder_limit=settings.provided.transcode_limit,
         cache_limit_bytes=providers.Callable(lambda s: s.transcode_cache_mb * 1_000_000, settings),
+        indexes=indexer,
     )
     subtitles = providers.Singleton(FfmpegSubtitleConverter, cache_folder=path_settings.provided.subtitle_cache)
     playback_sessions = providers.Singleton(PlaybackSessions, uow, sources, producer, secrets, clock)
@@ -178,7 +184,12 @@ class Container(containers.DeclarativeContainer):
         uow,
         task_board,
         waker,
-        providers.Dict({TaskType.SCAN_LIBRARY: scanner}),
+        providers.Dict(
+            {
+                TaskType.SCAN_LIBRARY: scanner,
+                TaskType.INDEX_LIBRARY: providers.Singleton(LibraryIndexing, media_indexes, indexer),
+            }
+        ),
         scan_news.provided.progressed,
         clock,
         f"{socket.gethostname()}:{os.getpid()}",
@@ -187,7 +198,12 @@ class Container(containers.DeclarativeContainer):
     relay = providers.Singleton(
         OutboxRelay,
         providers.Singleton(PostgresOutbox, engine),
-        providers.List(bus.provided.publish_event, waker.provided.wake_for_event, scan_news.provided.finished),
+        providers.List(
+            bus.provided.publish_event,
+            waker.provided.wake_for_event,
+            scan_news.provided.finished,
+            providers.Singleton(IndexingAfterScans, uow, clock),
+        ),
         clock,
     )
     worker_use_cases = providers.Singleton(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
-from pathlib import Path
 
-from odeion.adapters.ffmpeg.cache import SegmentCache
+from odeion.adapters.ffmpeg import indexed_copy
 from odeion.adapters.ffmpeg.codec_strings import codec_string
 from odeion.adapters.ffmpeg.copy_rendition import (
     AudioCopy,
@@ -22,43 +21,69 @@ from odeion.adapters.ffmpeg.copy_rendition import (
     video_segment,
     walk_keyframes,
 )
+from odeion.adapters.ffmpeg.fmp4 import read_track
 from odeion.adapters.ffmpeg.keys import rendition_key, stamp_key, video_stream
-from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer
+from odeion.adapters.ffmpeg.media_index import DamagedIndex, IndexedStream, MediaIndex
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
+from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer, open_source
 from odeion.adapters.ffmpeg.once import once_for_all
+from odeion.adapters.ffmpeg.window import Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback import VideoPlan
-from odeion.domain.shared.errors import Conflict, NotFound
-
-_INDEX_NAME = "keyframes.json"
+from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 Copy = VideoCopy | AudioCopy
 
 
 class Copies:
-    """The copying half of HlsRenditionProducer: methods raise as those of RenditionProducer. For one event loop."""
+    """The copying half of HlsRenditionProducer: methods raise as those of RenditionProducer. Streams are cut by the
+    file's index; those it does not have, by libavformat. For one event loop."""
 
-    def __init__(self, cache_folder: Callable[[], Awaitable[Path]], cache: SegmentCache) -> None:
-        self._cache_folder = cache_folder
-        self._cache = cache
+    def __init__(self, indexes: MediaIndexes | None) -> None:
+        self._indexes = indexes
         self._pool = StreamPool()
         self._copies: OrderedDict[str, asyncio.Task[Copy]] = OrderedDict()
         self._origins: OrderedDict[str, asyncio.Task[Fraction]] = OrderedDict()
 
     async def grid(self, source: MediaSource, rendition: Rendition) -> SegmentGrid:
+        if indexed := await self._indexed(source, rendition):
+            return indexed_copy.grid(indexed[1])
         return (await self._copy(source, rendition)).grid
 
     async def init_segment(self, source: MediaSource, rendition: Rendition) -> bytes:
+        if indexed := await self._indexed(source, rendition):
+            index, stream = indexed
+            return index.init(stream)
         return (await self._copy(source, rendition)).init
 
     async def segment(self, source: MediaSource, rendition: Rendition, number: int) -> AsyncIterator[bytes]:
+        """In pieces; the first is there when this returns."""
+        if indexed := await self._indexed(source, rendition):
+            index, stream = indexed
+            if not 0 <= number < len(stream.starts):
+                raise NotFound("no such segment")
+            pieces = _cut_by_index(source, index, stream, number)
+            return _resumed(await anext(pieces), pieces)
         copy = await self._copy(source, rendition)
         if not 0 <= number < len(copy.grid.starts_s):
             raise NotFound("no such segment")
         return _whole(await asyncio.to_thread(self._cut, source, rendition.stream_index, copy, number))
 
     async def close(self) -> None:
+        if self._indexes is not None:
+            await self._indexes.close()
         await asyncio.to_thread(self._pool.close)
+
+    async def _indexed(self, source: MediaSource, rendition: Rendition) -> tuple[MediaIndex, IndexedStream] | None:
+        """The stream's part of the file's index; None for what libavformat has to read."""
+        if self._indexes is None:
+            return None
+        index = await self._indexes.get(source)
+        if index.description.unreadable is not None:
+            raise Conflict(f"this file cannot be repackaged: {index.description.unreadable}")
+        stream = index.find(rendition.stream_index)
+        return (index, stream) if stream is not None else None
 
     def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
         fresh = number == 0 and demuxer(source) == "matroska"
@@ -79,13 +104,10 @@ class Copies:
         index = rendition.stream_index
         if not isinstance(rendition, VideoPlan):
             return await asyncio.to_thread(self._plan_audio, source, index, origin_s)
-        keyframes = await self._stored_keyframes(source, index)
         try:
-            return await asyncio.to_thread(self._plan_video, source, index, origin_s, keyframes)
+            return await asyncio.to_thread(self._plan_video, source, index, origin_s, None)
         except WalkNeeded:
             keyframes = await asyncio.to_thread(self._walk, source, index)
-            folder, stored = await self._cache_folder(), json.dumps(keyframes).encode()
-            await asyncio.to_thread(self._cache.put, folder, stamp_key(source, index), _INDEX_NAME, stored)
             return await asyncio.to_thread(self._plan_video, source, index, origin_s, keyframes)
 
     def _plan_video(
@@ -107,19 +129,12 @@ class Copies:
         with self._pool.borrow(source, index, fresh=True) as media:
             return walk_keyframes(media)
 
-    async def _stored_keyframes(self, source: MediaSource, index: int) -> list[int] | None:
-        folder = await self._cache_folder()
-        stored = await asyncio.to_thread(self._cache.find, folder, stamp_key(source, index), _INDEX_NAME)
-        try:
-            keyframes = json.loads(stored) if stored is not None else None
-        except ValueError:
-            return None
-        if isinstance(keyframes, list) and keyframes and all(isinstance(time, int) for time in keyframes):
-            return keyframes
-        return None
-
     async def origin_s(self, source: MediaSource) -> Fraction:
         """The timestamp at which all renditions of the file have their 0."""
+        if self._indexes is not None:
+            index = await self._indexes.get(source)
+            if index.description.streams:
+                return index.origin_s
         technical = source.technical
         indexes = [stream.index for stream in technical.video] + [stream.index for stream in technical.audio]
         if not indexes:
@@ -132,34 +147,24 @@ class Copies:
         return await once_for_all(self._origins, stamp_key(source, -1), lambda: asyncio.to_thread(read))
 
     async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
+        if indexed := await self._indexed(source, rendition):
+            index, stream = indexed
+            codecs = codec_string(read_track(index.init(stream)).sample_entry)
+            average = stream.average_bps or rendition.bitrate_bps or _average_of_picture(source)
+            return _facts(source, rendition, codecs, stream.peak_bps, average)
         copy = await self._copy(source, rendition)
         codecs = codec_string(copy.track.sample_entry)
         known_bps = rendition.bitrate_bps or 0
         if isinstance(copy, AudioCopy) or not isinstance(rendition, VideoPlan):
             peak, average = await self._measure(source, rendition.stream_index, copy)
             average = known_bps or average
-            return RenditionFacts(
-                codecs=codecs, bandwidth_bps=max(peak, average) * 6 // 5, average_bandwidth_bps=average
-            )
-        peak, average = copy.peak_bps, copy.average_bps or known_bps
-        if not average:
-            sound_bps = sum(stream.bitrate_bps or 0 for stream in source.technical.audio)
-            average = max((source.technical.bitrate_bps or 0) - sound_bps, 0)
+            return _facts(source, rendition, codecs, max(peak, average), average)
+        peak, average = copy.peak_bps, copy.average_bps or known_bps or _average_of_picture(source)
         if not peak or not average:
             measured_peak, measured = await self._measure(source, rendition.stream_index, copy)
             # Of a few segments only: others may be larger.
             peak, average = peak or max(measured_peak, average) * 3 // 2, average or measured
-        stream = video_stream(source, rendition)
-        width, height = (round(lines) for lines in stream.display_size)
-        return RenditionFacts(
-            codecs=codecs,
-            bandwidth_bps=max(peak, average, 1),
-            average_bandwidth_bps=max(average, 1),
-            width=width,
-            height=height,
-            frame_rate=float(stream.frame_rate) if stream.frame_rate else None,
-            video_range=_video_range(stream),
-        )
+        return _facts(source, rendition, codecs, peak, average)
 
     async def _measure(self, source: MediaSource, index: int, copy: Copy) -> tuple[int, int]:
         """Peak and average bits per second of a few segments."""
@@ -171,10 +176,63 @@ class Copies:
         return round(max(rates)), max(round(sum(sizes) * 8 / total_s), 1)
 
 
+def _average_of_picture(source: MediaSource) -> int:
+    """What is left of the file's bits per second, by its probe; 0 where that is not known."""
+    sound_bps = sum(stream.bitrate_bps or 0 for stream in source.technical.audio)
+    return max((source.technical.bitrate_bps or 0) - sound_bps, 0)
+
+
+def _facts(source: MediaSource, rendition: Rendition, codecs: str, peak_bps: int, average_bps: int) -> RenditionFacts:
+    if not isinstance(rendition, VideoPlan):
+        # The peak is that of a few segments.
+        return RenditionFacts(
+            codecs=codecs,
+            bandwidth_bps=max(peak_bps, average_bps, 1) * 6 // 5,
+            average_bandwidth_bps=max(average_bps, 1),
+        )
+    stream = video_stream(source, rendition)
+    width, height = (round(lines) for lines in stream.display_size)
+    return RenditionFacts(
+        codecs=codecs,
+        bandwidth_bps=max(peak_bps, average_bps, 1),
+        average_bandwidth_bps=max(average_bps, 1),
+        width=width,
+        height=height,
+        frame_rate=float(stream.frame_rate) if stream.frame_rate else None,
+        video_range=_video_range(stream),
+    )
+
+
 def _video_range(stream: VideoStream) -> str:
     if stream.color_transfer == "arib-std-b67" or stream.hdr is HdrFormat.HLG:
         return "HLG"
     return "SDR" if stream.hdr is HdrFormat.SDR else "PQ"
+
+
+async def _cut_by_index(
+    source: MediaSource, index: MediaIndex, stream: IndexedStream, number: int
+) -> AsyncIterator[bytes]:
+    descriptor = await asyncio.to_thread(open_source, source)
+    try:
+        pieces = indexed_copy.segment(index, stream, number, descriptor)
+        while piece := await asyncio.to_thread(_next_piece, pieces):
+            yield piece
+    finally:
+        os.close(descriptor)
+
+
+def _next_piece(pieces: Iterator[bytes]) -> bytes:
+    """Empty after the last. Raises Unavailable."""
+    try:
+        return next(pieces, b"")
+    except (Damaged, DamagedIndex, OSError, ValueError) as error:
+        raise Unavailable("the file is damaged or its disk is failing") from error
+
+
+async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:

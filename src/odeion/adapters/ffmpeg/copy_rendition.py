@@ -34,38 +34,25 @@ from odeion.adapters.ffmpeg.fmp4 import (
     video_fragment,
 )
 from odeion.adapters.ffmpeg.media_stream import MediaStream
+from odeion.adapters.ffmpeg.timing import (
+    LEADING_PICTURES,
+    REORDER_PROBE_PACKETS,
+    AudioGrid,
+    Scale,
+    choose_cuts,
+    covers,
+    is_heard,
+    likely_frame,
+    reorder_delay,
+    reordering,
+    usual_step,
+    video_timescale,
+)
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.shared.errors import Conflict, Unavailable
 
-_TARGET_S = 6
-# Playing begins, and the first bandwidth is measured, with the first segments: shorter ones come sooner.
-_FIRST_TARGETS_S = (2, 4)
-_AUDIO_TARGET_S = 6
-_VIDEO_TIMESCALE = 90_000
-# Matroska's times are rounded to a millisecond, so the reordering seen in them may be one too small at both ends.
-_ROUNDING_SLACK_S = Fraction(2, 1000)
-_AUDIO_TOLERANCE_S = Fraction(3, 1000)
-# An index that ends this long before the file does is a partial one; also one that ends sooner, but for longer than
-# its keyframes lie apart.
-_INDEX_LACK_S, _SUSPECT_LACK_S = 60, 12
-_REORDER_PROBE_PACKETS = 150
-_LEADING_PICTURES = 32
 _SEGMENT_LIMIT_BYTES = 1 << 30
-_FRAME_SIZES = (120, 240, 256, 480, 512, 576, 768, 960, 1024, 1152, 1536, 1920, 2048, 2304, 2880, 4096, 4608)
 _STEPS_BACK = 3
-
-
-class Scale:
-    """Turns a container's raw times into ticks from the file's start."""
-
-    def __init__(self, time_base: Fraction, timescale: int, origin_s: Fraction) -> None:
-        factor = time_base * timescale
-        self._numerator, self._denominator = factor.numerator, factor.denominator
-        self._origin = round(origin_s * timescale)
-        self.origin_s = origin_s
-
-    def ticks(self, raw: int) -> int:
-        return (2 * raw * self._numerator + self._denominator) // (2 * self._denominator) - self._origin
 
 
 def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> bytes:
@@ -133,10 +120,7 @@ def plan_video(
     just opened; `probed_s` how long the file lasts by its probe; `known_keyframes` are those of an earlier walk. Raises
     Conflict, Unavailable, WalkNeeded."""
     base = media.time_base
-    # A timescale of the container's own keeps its times exact.
-    exact = base.numerator == 1 and 5_000 <= base.denominator <= 1_000_000
-    timescale = base.denominator if exact else _VIDEO_TIMESCALE
-    init = copy_init(fresh, video_timescale=timescale)
+    init = copy_init(fresh, video_timescale=video_timescale(base))
     track = read_track(init)
     has_decode_times = not media.is_matroska
 
@@ -145,10 +129,10 @@ def plan_video(
         keyframes = list(known_keyframes)
     else:
         keyframes = sorted(timestamp for timestamp, _, _ in indexed)
-        if not _covers(keyframes, base, origin_s + probed_s):
+        if not covers(keyframes, base, origin_s + probed_s):
             raise WalkNeeded
     media.seek(keyframes[0])
-    first = _gather(media, _REORDER_PROBE_PACKETS)
+    first = _gather(media, REORDER_PROBE_PACKETS)
     if not first:
         raise Conflict("the file has no picture that can be read")
     scale = Scale(base, track.timescale, origin_s)
@@ -159,9 +143,9 @@ def plan_video(
     reorder = 0
     if not has_decode_times:
         media.seek(keyframes[len(keyframes) // 2])
-        for part in (first, _gather(media, _REORDER_PROBE_PACKETS), last):
-            reorder = max(reorder, _reordering([shown for shown, _, _ in part]))
-    delay = scale.ticks(reorder) - scale.ticks(0) + round(_ROUNDING_SLACK_S * track.timescale) if reorder else 0
+        for part in (first, _gather(media, REORDER_PROBE_PACKETS), last):
+            reorder = max(reorder, reordering([shown for shown, _, _ in part]))
+    delay = reorder_delay(reorder, scale, track.timescale)
 
     end = _shown_until(last or first)
     duration_s = max(Fraction(scale.ticks(end), track.timescale), Fraction(1, 1000))
@@ -175,15 +159,6 @@ def plan_video(
 
 class WalkNeeded(Exception):
     """The container has no index, or a part of one: read all packets with `walk_keyframes`, once."""
-
-
-def _covers(keyframes: Sequence[int], time_base: Fraction, end_s: Fraction) -> bool:
-    """Whether an index is of the whole file: libavformat does not say when it is not."""
-    if not keyframes:
-        return False
-    lack_s = end_s - keyframes[-1] * time_base
-    apart = max((after - before for before, after in itertools.pairwise(keyframes)), default=0)
-    return lack_s <= _SUSPECT_LACK_S or (lack_s <= _INDEX_LACK_S and lack_s <= 2 * apart * time_base)
 
 
 def walk_keyframes(media: MediaStream) -> list[int]:
@@ -239,21 +214,9 @@ def video_segment(media: MediaStream, copy: VideoCopy, number: int) -> bytes:
     if following is not None:
         until = copy.scale.ticks(following) - copy.delay
     else:
-        until = decoded[-1] + (copy.scale.ticks(final_duration) - copy.scale.ticks(0) or _usual_step(decoded))
+        until = decoded[-1] + (copy.scale.ticks(final_duration) - copy.scale.ticks(0) or usual_step(decoded))
     times = time_video(shown, decoded, until, opens_timeline=first)
     return video_fragment(number, copy.track, times, data, keys)
-
-
-def choose_cuts(starts: Sequence[Fraction], duration_s: Fraction) -> list[int]:
-    """Positions of the keyframes segments begin with: short segments first, then about 6 s. The tail is not shorter
-    than a second where that can be helped."""
-    chosen = [0]
-    for position in range(1, len(starts)):
-        wanted = _FIRST_TARGETS_S[len(chosen) - 1] if len(chosen) <= len(_FIRST_TARGETS_S) else _TARGET_S
-        since = starts[position] - (starts[chosen[-1]] if len(chosen) > 1 else 0)
-        if since >= wanted and duration_s - starts[position] >= 1:
-            chosen.append(position)
-    return chosen
 
 
 def _times(packet: Packet[Stream], has_decode_times: bool) -> tuple[int, int]:
@@ -270,27 +233,16 @@ def _gather(media: MediaStream, limit: int | None) -> list[tuple[int, int, int]]
     ]
 
 
-def _reordering(shown: Sequence[int]) -> int:
-    """The least delay with which no picture is shown before it is decoded, raw. The tail of a stretch cut anywhere
-    lacks pictures, so it does not count."""
-    whole = shown[: max(len(shown) - 20, 1)] if len(shown) == _REORDER_PROBE_PACKETS else shown
-    return max((at - time for time, at in zip(whole, sorted(whole), strict=True)), default=0)
-
-
 def _shown_until(packets: Sequence[tuple[int, int, int]]) -> int:
     shown = sorted(time for time, _, _ in packets)
     duration = max(duration for _, _, duration in packets)
-    return shown[-1] + (duration or _usual_step(shown))
-
-
-def _usual_step(times: Sequence[int]) -> int:
-    return max(round(statistics.median(b - a for a, b in itertools.pairwise(times))), 1) if len(times) > 1 else 1
+    return shown[-1] + (duration or usual_step(shown))
 
 
 def _first_shown(key_shown: int, packets: Iterator[Packet[Stream]]) -> int:
     """When a segment's first picture is shown: pictures that lead its keyframe follow it in the file."""
     earliest = key_shown
-    for packet in itertools.islice(packets, _LEADING_PICTURES):
+    for packet in itertools.islice(packets, LEADING_PICTURES):
         if packet.pts is None or packet.pts > key_shown:
             break
         earliest = min(earliest, packet.pts)
@@ -323,25 +275,14 @@ def _video_rates(
 
 @dataclass(frozen=True, slots=True)
 class AudioCopy:
-    """How an audio stream is cut: frame n of the grid begins at `first + n * frame`, in ticks; segments are of
-    `frames_per_segment`. `by_video` says to seek by the video's index."""
+    """How an audio stream is cut. `by_video` says to seek by the video's index."""
 
     init: bytes
     track: Track
     scale: Scale
-    first: int
-    frame: int
-    frames_per_segment: int
+    frames: AudioGrid
     by_video: bool
     grid: SegmentGrid
-
-    def frame_of(self, ticks: int) -> int:
-        return (2 * (ticks - self.first) + self.frame) // (2 * self.frame)
-
-    def on_grid(self, ticks: int) -> int:
-        """The time of the grid where it is near, else the time itself."""
-        near = self.first + self.frame_of(ticks) * self.frame
-        return near if abs(near - ticks) <= _AUDIO_TOLERANCE_S * self.track.timescale else ticks
 
 
 def plan_audio(
@@ -353,8 +294,7 @@ def plan_audio(
     track = read_track(init)
     scale = Scale(media.time_base, track.timescale, origin_s)
     head = [(scale.ticks(p.pts or 0), p.duration or 0) for p in itertools.islice(another.packets(), 250)]
-    # What begins before the file does primes the decoder and is not meant to be heard.
-    head = [(time, duration) for time, duration in head if _is_heard(time, track.timescale)]
+    head = [(time, duration) for time, duration in head if is_heard(time, track.timescale)]
     if not head:
         raise Conflict("the file has no sound that can be read")
     first = max(head[0][0], 0)
@@ -362,20 +302,17 @@ def plan_audio(
     by_video = False
     if media.is_matroska and (video := media.video_stream) is not None:
         times = sorted(timestamp for timestamp, _, _ in media.keyframes(video))
-        by_video = _covers(times, video.time_base or Fraction(1), origin_s + probed_s)
+        by_video = covers(times, video.time_base or Fraction(1), origin_s + probed_s)
     end = _audio_end(media, scale, probed_s, by_video=by_video) or head[-1][0]
-    frames = max((2 * (end - first) + frame) // (2 * frame) + 1, 1)
-    per_segment = max(round(_AUDIO_TARGET_S * track.timescale / frame), 1)
-    count = -(-frames // per_segment)
-    starts = (0.0, *((first + n * per_segment * frame) / track.timescale for n in range(1, count)))
-    grid = SegmentGrid(starts, (first + frames * frame) / track.timescale)
-    return AudioCopy(init, track, scale, first, frame, per_segment, by_video, grid)
+    frames = AudioGrid.until(track.timescale, first, frame, end)
+    grid = SegmentGrid(tuple(start / track.timescale for start in frames.starts), frames.end / track.timescale)
+    return AudioCopy(init, track, scale, frames, by_video, grid)
 
 
 def audio_segment(media: MediaStream, copy: AudioCopy, number: int) -> bytes:
     """For segment 0 `media` must be freshly opened: frames laced into the first block are lost by a seek."""
-    first_frame = number * copy.frames_per_segment
-    end_frame = first_frame + copy.frames_per_segment
+    first_frame = number * copy.frames.frames_per_segment
+    end_frame = first_frame + copy.frames.frames_per_segment
     last = number + 1 == len(copy.grid.starts_s)
     times: list[int] = []
     data: list[bytes] = []
@@ -387,31 +324,22 @@ def audio_segment(media: MediaStream, copy: AudioCopy, number: int) -> bytes:
         seen_earlier = number == 0
         for packet in media.packets():
             time = copy.scale.ticks(packet.pts or 0)
-            if not _is_heard(time, copy.track.timescale):
+            if not is_heard(time, copy.track.timescale):
                 continue
-            frame = copy.frame_of(time)
+            frame = copy.frames.frame_of(time)
             if frame < first_frame:
                 seen_earlier = True
                 continue
             if frame >= end_frame and not last:
                 following = time
                 break
-            times.append(max(copy.on_grid(time), 0))
+            times.append(time)
             data.append(bytes(packet))
         if seen_earlier:
             # Else sound of this segment may lie before the keyframe that was sought.
             break
-    end = copy.on_grid(following) if following is not None else (times[-1] if times else 0) + copy.frame
-    for position in range(1, len(times)):
-        times[position] = max(times[position], times[position - 1] + 1)
-    ends = [*times[1:], max(end, times[-1] + 1)] if times else []
-    durations = [after - before for before, after in zip(times, ends, strict=True)]
-    opening = times[0] if times else copy.first + first_frame * copy.frame
+    opening, durations = copy.frames.durations(number, times, following)
     return audio_fragment(number, copy.track, opening, durations, data)
-
-
-def _is_heard(ticks: int, timescale: int) -> bool:
-    return 2000 * ticks >= -timescale
 
 
 def _frame_ticks(media: MediaStream, head: Sequence[tuple[int, int]], scale: Scale) -> int:
@@ -421,14 +349,14 @@ def _frame_ticks(media: MediaStream, head: Sequence[tuple[int, int]], scale: Sca
         usual = statistics.mode(duration for _, duration in head)
         return max(scale.ticks(usual) - scale.ticks(0), 1)
     if len(head) > 1:
-        measured = (head[-1][0] - head[0][0]) / (len(head) - 1)
-        nearest = min(_FRAME_SIZES, key=lambda size: abs(size - measured))
-        return nearest if abs(nearest - measured) < nearest / 50 else max(round(measured), 1)
+        return likely_frame((head[-1][0] - head[0][0]) / (len(head) - 1))
     return media.stream.codec_context.frame_size or 1024
 
 
 def _seek_audio(media: MediaStream, copy: AudioCopy, frame: int, step: int) -> None:
-    wanted_s = Fraction(copy.first + max(frame - 1, 0) * copy.frame, copy.track.timescale) + copy.scale.origin_s
+    wanted_s = (
+        Fraction(copy.frames.first + max(frame - 1, 0) * copy.frames.frame, copy.track.timescale) + copy.scale.origin_s
+    )
     video = media.video_stream
     if copy.by_video and video is not None and video.time_base:
         # Sound may be stored before the keyframe it is heard with: then an earlier one leads to it.

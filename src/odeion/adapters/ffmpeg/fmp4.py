@@ -101,16 +101,24 @@ def video_fragment(
     number: int, track: Track, times: VideoTimes, samples: Sequence[bytes | memoryview], keys: Sequence[bool]
 ) -> bytes:
     """A media segment of one fragment. `samples` are in decode order."""
+    return b"".join([video_header(number, track, times, [len(sample) for sample in samples], keys), *samples])
+
+
+def video_header(number: int, track: Track, times: VideoTimes, sizes: Sequence[int], keys: Sequence[bool]) -> bytes:
+    """What comes before the samples of a `video_fragment`."""
     flags = [_SYNC if key else _NOT_SYNC for key in keys]
-    header = _header(number, track, times.first, times.durations, [len(s) for s in samples], flags, times.offsets)
-    return b"".join([header, *samples])
+    return _header(number, track, times.first, times.durations, sizes, flags, times.offsets)
 
 
 def audio_fragment(
     number: int, track: Track, first: int, durations: Sequence[int], samples: Sequence[bytes | memoryview]
 ) -> bytes:
-    header = _header(number, track, first, durations, [len(s) for s in samples], None, None)
-    return b"".join([header, *samples])
+    return b"".join([audio_header(number, track, first, durations, [len(sample) for sample in samples]), *samples])
+
+
+def audio_header(number: int, track: Track, first: int, durations: Sequence[int], sizes: Sequence[int]) -> bytes:
+    """What comes before the samples of an `audio_fragment`."""
+    return _header(number, track, first, durations, sizes, None, None)
 
 
 def _header(

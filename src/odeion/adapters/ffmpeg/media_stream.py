@@ -138,6 +138,12 @@ class MediaStream:
     def close(self) -> None:
         self._container.close()
 
+    def __enter__(self) -> MediaStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 _Key = tuple[str, int, int, int, int]
 

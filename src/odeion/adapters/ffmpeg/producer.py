@@ -15,6 +15,7 @@ from odeion.adapters.ffmpeg.encoders import EncoderLimits, Encoders
 from odeion.adapters.ffmpeg.encoding import AudioEncoding, EncoderInput, Encoding, VideoEncoding, frame_rate
 from odeion.adapters.ffmpeg.fmp4 import read_track
 from odeion.adapters.ffmpeg.keys import rendition_key, video_stream
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
@@ -31,14 +32,15 @@ class HlsRenditionProducer:
         encoder_limit: int,
         cache_limit_bytes: int,
         *,
+        indexes: MediaIndexes | None = None,
         limits: EncoderLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`encoder_limit`: how many encoders of pictures may run at once; twice as many of sound. `clock`: seconds that
-        only go forward."""
+        only go forward. Without `indexes` what is copied is read by libavformat."""
         cache = SegmentCache(cache_limit_bytes)
         self._encoders = Encoders(encoder_limit, cache, cache_folder, limits, clock)
-        self._copies = Copies(cache_folder, cache)
+        self._copies = Copies(indexes)
         self._facts: OrderedDict[str, RenditionFacts] = OrderedDict()
 
     async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:

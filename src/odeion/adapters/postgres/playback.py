@@ -152,7 +152,7 @@ class PostgresStreamSessions:
             raise Gone("this playback session has ended; start a new one")
         if row.file_id is None:
             raise Conflict("the file of this session is not known any more")
-        return OpenStream(_session(row), _source(_part(row, media_files, "file"), row))
+        return OpenStream(_session(row), source_of(_part(row, media_files, "file"), row))
 
 
 def _labelled(table: Table, prefix: str) -> list[Any]:
@@ -229,7 +229,7 @@ class PostgresPlayableSources:
             if file_id is not None:
                 raise NotFound("this is no file of it")
             raise Conflict("there is no file to play")
-        return PlayableItem(title=_title(titled), source=_source(row, row))
+        return PlayableItem(title=_title(titled), source=source_of(row, row))
 
 
 def _title(row: Row[*tuple[Any, ...]]) -> str:
@@ -239,8 +239,8 @@ def _title(row: Row[*tuple[Any, ...]]) -> str:
     return f"{row.title} - {number}{row.own}"
 
 
-def _source(file_row: Any, row: Row[Any]) -> MediaSource:
-    """`file_row` has the columns of the file, `row` those of its root."""
+def source_of(file_row: Any, row: Row[Any]) -> MediaSource:
+    """`file_row` has the columns of the file, `row` those of its root. Raises Unavailable, Conflict."""
     if row.unavailable_reason is not None:
         raise Unavailable("the disk with this file is not available now", retry_after_s=30)
     file = media_file(file_row)

@@ -12,7 +12,7 @@ from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
 from odeion.domain.playback import AudioPlan, PlaybackSession, VideoPlan
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, UserId
+from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,38 @@ class RenditionProducer(Protocol):
 
     async def close(self) -> None:
         """Stop everything."""
+
+
+class MediaIndexStore(Protocol):
+    """Keeps an index for each media file: bytes that only their maker understands."""
+
+    async def find(self, file_id: MediaFileId) -> bytes | None: ...
+
+    async def put(self, file_id: MediaFileId, stamp: FileStamp, format: int, data: bytes) -> None:
+        """In place of an earlier one; nothing happens where the file is gone. `stamp` and `format` say what the index
+        was made of and by."""
+
+    async def list_lacking(
+        self, library_id: LibraryId, format: int, *, after: MediaFileId, limit: int
+    ) -> list[MediaSource]:
+        """Playable files of a library without an index of this format for their present stamp, in the order of their
+        ids, those behind `after`."""
+
+    async def count_lacking(self, library_id: LibraryId, format: int) -> int: ...
+
+
+class MediaIndexer(Protocol):
+    """Reads a file's structure once, so that any stretch of it can be cut later without reading it again."""
+
+    @property
+    def format(self) -> int:
+        """Of the indexes it makes; others have to be made anew."""
+
+    async def ensure(self, source: MediaSource) -> None:
+        """Make and store the index unless a sound one is there. Raises Unavailable, Conflict."""
+
+    async def close(self) -> None:
+        """End the processes it holds, once they are done; it may be used again."""
 
 
 class SubtitleConverter(Protocol):

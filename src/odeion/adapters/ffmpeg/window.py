@@ -1,0 +1,107 @@
+"""Bounded reading of an open file: nothing outside of it is ever asked for, and no size read from it is believed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+_PIECE_BYTES = 4 << 20
+_WHOLE_BYTES = 32 << 20
+
+
+class Damaged(Exception):
+    """What was read cannot be right."""
+
+
+class Window:
+    """Reads a file through a stretch of it that is held in memory. For one thread at a time. Raises Damaged beyond the
+    file's end, OSError where it cannot be read."""
+
+    def __init__(self, descriptor: int, chunk_bytes: int = 64 << 10) -> None:
+        """`chunk_bytes`: how much is read where less is asked for."""
+        self._descriptor = descriptor
+        self._chunk_bytes = chunk_bytes
+        self.size = os.fstat(descriptor).st_size
+        self.base = 0
+        self.data = b""
+
+    def hold(self, start: int, end: int) -> None:
+        """Read a stretch at once, unless it is too large to be held."""
+        if end - start <= _WHOLE_BYTES:
+            self._fill(start, end - start)
+
+    def look(self, offset: int, length: int) -> int:
+        """Have `length` bytes at `offset`, fewer at the end of the file, in `data`; answers where they begin there."""
+        at = offset - self.base
+        if at < 0 or at + length > len(self.data):
+            self._fill(offset, max(length, self._chunk_bytes))
+            at = 0
+        return at
+
+    def read(self, offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Damaged("a part of the file is said to lie outside of it")
+        at = self.look(offset, length)
+        found = self.data[at : at + length]
+        if len(found) < length:
+            raise Damaged("the file ends early")
+        return found
+
+    def view(self, offset: int, length: int) -> memoryview | bytes:
+        """As `read`, without copying what is held and without holding what is not."""
+        at = offset - self.base
+        if at >= 0 and at + length <= len(self.data):
+            return memoryview(self.data)[at : at + length]
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Damaged("a part of the file is said to lie outside of it")
+        found = os.pread(self._descriptor, length, offset)
+        if len(found) < length:
+            raise Damaged("the file ends early")
+        return found
+
+    def _fill(self, offset: int, length: int) -> None:
+        if not 0 <= offset <= self.size:
+            raise Damaged("a part of the file is said to lie outside of it")
+        self.base, self.data = offset, os.pread(self._descriptor, min(length, self.size - offset), offset)
+
+
+Extent = tuple[int, int]
+"""Where bytes lie in a file, and how many."""
+
+
+def pieces(window: Window, header: bytes, extents: Iterable[Extent], prefix: bytes = b"") -> Iterator[bytes]:
+    """`header` and what lies in `extents`, each after `prefix`, in pieces of a few megabytes."""
+    parts: list[bytes | memoryview] = [header]
+    group: list[Extent] = []
+    group_bytes = 0
+    for offset, length in extents if prefix else _split(extents):
+        group.append((offset, length))
+        group_bytes += length
+        if group_bytes >= _PIECE_BYTES:
+            yield b"".join([*parts, *_views(window, group, prefix)])
+            parts, group, group_bytes = [], [], 0
+    if parts or group:
+        yield b"".join([*parts, *_views(window, group, prefix)])
+
+
+def _split(extents: Iterable[Extent]) -> Iterator[Extent]:
+    for offset, length in extents:
+        while length > 2 * _PIECE_BYTES:
+            yield offset, _PIECE_BYTES
+            offset, length = offset + _PIECE_BYTES, length - _PIECE_BYTES
+        yield offset, length
+
+
+def _views(window: Window, group: list[Extent], prefix: bytes) -> Iterator[bytes | memoryview]:
+    if group:
+        start, end = min(offset for offset, _ in group), max(offset + length for offset, length in group)
+        wanted = sum(length for _, length in group)
+        # What lies between is read along where that is not much: one call is cheaper than many.
+        if len(group) > 1 and end - start <= 2 * wanted:
+            at = start - window.base
+            if not (at >= 0 and at + end - start <= len(window.data)):
+                window.hold(start, end)
+    for offset, length in group:
+        if prefix:
+            yield prefix
+        yield window.view(offset, length)
