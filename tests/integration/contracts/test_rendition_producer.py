@@ -11,7 +11,7 @@ import pytest
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.rendition_producer import MemoryRenditionProducer
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionProducer
-from odeion.domain.playback import PlaybackPlan
+from odeion.domain.playback.plan import PlaybackPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 from tests.integration.media import hls

@@ -29,14 +29,9 @@ from odeion.domain.media_file import (
     TechnicalInfo,
     VideoStream,
 )
-from odeion.domain.playback import (
-    ClientCapabilities,
-    Device,
-    EndReason,
-    PlaybackOptions,
-    PlaybackSession,
-    decide,
-)
+from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
+from odeion.domain.playback.decision import decide
+from odeion.domain.playback.session import Device, EndReason, PlaybackSession
 from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
 from odeion.domain.shared.ids import LibraryId, MediaFileId, TaskId, UserId

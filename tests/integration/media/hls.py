@@ -20,14 +20,9 @@ from odeion.adapters.pyav.probe_worker import probe_file
 from odeion.application.playback import playlists
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionProducer, SegmentGrid
 from odeion.domain.media_file import FileStamp, HdrFormat
-from odeion.domain.playback import (
-    AudioCapability,
-    ClientCapabilities,
-    PlaybackOptions,
-    PlaybackPlan,
-    VideoCapability,
-    decide,
-)
+from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
+from odeion.domain.playback.decision import decide
+from odeion.domain.playback.plan import PlaybackPlan
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

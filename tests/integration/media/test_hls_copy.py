@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
-from odeion.domain.playback import Treatment
+from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
+from odeion.domain.playback.plan import Treatment
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
-from tests.integration.media import hls
+from tests.integration.media import hls, matroska
 from tests.integration.media.hls import COPIES_ALL, Produced, Seen
+from tests.integration.media.matroska import Style
 
 SAMPLES = [
     "h264_aac_mp4",
@@ -44,6 +47,19 @@ async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
     async def folder() -> Path:
         return tmp_path / "cache"
 
+    indexes = MediaIndexes(MemoryMediaIndexes())
+    producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9, indexes=indexes)
+    yield producer
+    await producer.close()
+
+
+@pytest.fixture
+async def producer_without_indexes(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
+    """What libavformat reads, it alone reads."""
+
+    async def folder() -> Path:
+        return tmp_path / "cache"
+
     producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9)
     yield producer
     await producer.close()
@@ -62,31 +78,122 @@ def is_seamless(rendition: Produced) -> None:
         assert after.start == pytest.approx(before.end, abs=0.001)
 
 
+async def is_whole(path: Path, producer: HlsRenditionProducer, folder: Path) -> None:
+    """All that is copied of a file is what was in it, without gaps, and plays."""
+    source = hls.probe(path)
+    plan = hls.plan_for(source, COPIES_ALL)
+    origin_s = hls.start_s(path)
+    assert plan.video is not None and plan.video.treatment is Treatment.COPY
+
+    video = await hls.produce(producer, source, plan.video, folder / "video")
+    matches(hls.packets(path, plan.video.stream_index), hls.packets(video.whole), origin_s)
+    is_seamless(video)
+    assert all(hls.span(video.init, segment).first_is_key for segment in video.segments)
+    assert hls.play(video.whole) == pytest.approx(video.grid.duration_s, abs=0.1)
+
+    for audio in plan.audio:
+        assert audio.treatment is Treatment.COPY
+        sound = await hls.produce(producer, source, audio, folder / f"audio-{audio.stream_index}")
+        heard = [p for p in hls.packets(path, audio.stream_index) if p.pts - origin_s >= -0.0005]
+        matches(heard, hls.packets(sound.whole), origin_s)
+        is_seamless(sound)
+        late_s = hls.span(sound.init, sound.segments[0]).start
+        assert hls.play(sound.whole) == pytest.approx(sound.grid.duration_s - late_s, abs=0.1)
+
+
+# What ffmpeg writes in few ways, by track types and containers: picture and sound are encoded once and repackaged.
+PICTURES = {
+    "h264": (("-r", "30000/1001"), hls.h264(frames_between_keys=45)),
+    "h264_interlaced": (("-r", "25"), (*hls.h264(frames_between_keys=50, more=":interlaced=1"),)),
+    "h264_few_keys": (("-r", "24000/1001"), hls.h264(frames_between_keys=1000)),
+    "hevc": (
+        ("-r", "50"),
+        ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=75:bframes=3"),
+    ),
+    "av1": (("-r", "25"), ("-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-g", "50")),
+    "vp9": (("-r", "25"), ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "50")),
+}
+SOUNDS = {
+    "aac": ("-c:a", "aac"),
+    "aac_71": ("-ac", "8", "-c:a", "aac"),
+    "ac3_51": ("-ac", "6", "-c:a", "ac3"),
+    "eac3": ("-c:a", "eac3"),
+    "opus": ("-c:a", "libopus"),
+    "flac": ("-c:a", "flac"),
+}
+MATRIX = [
+    *((picture, sound, suffix) for picture, sound in zip(PICTURES, SOUNDS, strict=False) for suffix in ("mkv", "mp4")),
+    *(("h264", sound, suffix) for sound in SOUNDS for suffix in ("mkv", "mp4")),
+    *((picture, "aac", "fragmented.mp4") for picture in ("h264", "hevc")),
+    *(("h264", sound, "mov") for sound in ("aac", "ac3_51")),
+    ("vp9", "opus", "webm"),
+    ("h264", "aac", "rotated.mp4"),
+    ("h264", "aac", "late.mp4"),
+    ("h264", "aac", "faststart.mp4"),
+]
+
+
+def repackaged(picture: str, sound: str, suffix: str, folder: Path) -> Path:
+    """8.37 s, which no frame of either ends with."""
+    original = folder / f"{picture}-{sound}.mkv"
+    rate, codec = PICTURES[picture]
+    if not original.exists():
+        hls.encode(original, *hls.pattern(8.37, rate[1], "160x96"), *hls.tone(8.37), *codec, *SOUNDS[sound])
+    target = folder / f"{picture}-{sound}.{suffix}"
+    more: dict[str, tuple[str, ...]] = {
+        "fragmented.mp4": ("-movflags", "frag_keyframe+empty_moov"),
+        "rotated.mp4": (),
+        "late.mp4": ("-output_ts_offset", "1.5"),
+        "faststart.mp4": ("-movflags", "faststart"),
+    }
+    before = ("-display_rotation", "90") if suffix == "rotated.mp4" else ()
+    return (
+        target if target.exists() else hls.encode(target, *before, "-i", original, "-c", "copy", *more.get(suffix, ()))
+    )
+
+
+STYLES = {
+    "xiph_laces": Style(lacing="xiph", frames_per_lace=4),
+    "ebml_laces": Style(lacing="ebml", frames_per_lace=5),
+    "fixed_laces": Style(lacing="fixed", frames_per_lace=3),
+    "laces_in_groups": Style(lacing="ebml", frames_per_lace=8, block_groups=True),
+    "block_groups": Style(block_groups=True),
+    "sizes_unknown": Style(sized=False),
+    "sizes_and_cues_unknown": Style(sized=False, cues="none"),
+    "cues_of_clusters_only": Style(cues="without_places"),
+    "cues_of_the_first_half": Style(cues="first_half"),
+    "stripped_headers": Style(stripped=2),
+}
+
+
 class TestCopies:
     @pytest.mark.parametrize("name", SAMPLES)
     async def test_gives_every_packet_of_the_source_in_its_place(
         self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
     ) -> None:
-        path = hls.make(name, samples)
-        source = hls.probe(path)
-        plan = hls.plan_for(source, COPIES_ALL)
-        origin_s = hls.start_s(path)
-        assert plan.video is not None and plan.video.treatment is Treatment.COPY
+        await is_whole(hls.make(name, samples), producer, tmp_path)
 
-        video = await hls.produce(producer, source, plan.video, tmp_path / "video")
-        matches(hls.packets(path, plan.video.stream_index), hls.packets(video.whole), origin_s)
-        is_seamless(video)
-        assert all(hls.span(video.init, segment).first_is_key for segment in video.segments)
-        assert hls.play(video.whole) == pytest.approx(video.grid.duration_s, abs=0.1)
+    @pytest.mark.parametrize(
+        "name", ["h264_aac_mp4", "open_gop_mp4", "h264_surround_mkv", "no_cues_mkv", "trimmed_mp4"]
+    )
+    async def test_gives_the_same_without_an_index(
+        self, name: str, samples: Path, producer_without_indexes: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        await is_whole(hls.make(name, samples), producer_without_indexes, tmp_path)
 
-        for audio in plan.audio:
-            assert audio.treatment is Treatment.COPY
-            sound = await hls.produce(producer, source, audio, tmp_path / f"audio-{audio.stream_index}")
-            heard = [p for p in hls.packets(path, audio.stream_index) if p.pts - origin_s >= -0.0005]
-            matches(heard, hls.packets(sound.whole), origin_s)
-            is_seamless(sound)
-            late_s = hls.span(sound.init, sound.segments[0]).start
-            assert hls.play(sound.whole) == pytest.approx(sound.grid.duration_s - late_s, abs=0.1)
+    @pytest.mark.parametrize(("picture", "sound", "suffix"), dict.fromkeys(MATRIX))
+    async def test_knows_the_ways_of_containers_and_codecs(
+        self, picture: str, sound: str, suffix: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        await is_whole(repackaged(picture, sound, suffix, samples), producer, tmp_path)
+
+    @pytest.mark.parametrize("style", STYLES)
+    async def test_knows_the_ways_of_other_writers(
+        self, style: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        original = repackaged("h264", "ac3_51", "mkv", samples)
+        film = matroska.write(original, tmp_path / "film.mkv", STYLES[style])
+        await is_whole(film, producer, tmp_path)
 
     @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "no_cues_mkv", "vp9_webm"])
     async def test_is_the_same_whoever_makes_it_and_in_whatever_order(
@@ -98,7 +205,9 @@ class TestCopies:
         async def folder() -> Path:
             return tmp_path / "another"
 
-        another = HlsRenditionProducer(folder, encoder_limit=1, cache_limit_bytes=10**9)
+        another = HlsRenditionProducer(
+            folder, encoder_limit=1, cache_limit_bytes=10**9, indexes=MediaIndexes(MemoryMediaIndexes())
+        )
         for rendition in [plan.video, *plan.audio]:
             assert rendition is not None
             grid = await producer.grid(source, rendition)
@@ -126,15 +235,6 @@ class TestCopies:
         durations = (await producer.grid(source, video)).durations_s()
         assert durations[0] < 3
         assert all(duration >= 6 for duration in durations[2:-1])
-
-    async def test_remembers_the_keyframes_of_a_file_without_an_index(
-        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
-    ) -> None:
-        source = hls.probe(hls.make("no_cues_mkv", samples))
-        video = hls.plan_for(source, COPIES_ALL).video
-        assert video is not None
-        await producer.grid(source, video)
-        assert list((tmp_path / "cache").glob("*/keyframes.json"))
 
     async def test_knows_no_segment_beyond_the_grid(self, samples: Path, producer: HlsRenditionProducer) -> None:
         source = hls.probe(hls.make("h264_aac_mp4", samples))

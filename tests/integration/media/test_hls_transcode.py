@@ -23,7 +23,7 @@ from odeion.adapters.ffmpeg.encoders import EncoderLimits
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import HdrFormat
-from odeion.domain.playback import AudioPlan, Treatment, VideoPlan
+from odeion.domain.playback.plan import AudioPlan, Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId
 from tests.integration.media import hls

@@ -17,21 +17,11 @@ from odeion.domain.media_file import (
     TechnicalInfo,
     VideoStream,
 )
-from odeion.domain.playback import (
-    AudioCapability,
-    ClientCapabilities,
-    EndReason,
-    PlaybackEnded,
-    PlaybackOptions,
-    PlaybackPlan,
-    PlaybackSession,
-    PlayMode,
-    ProfileName,
-    Treatment,
-    VideoCapability,
-    decide,
-    qualities,
-)
+from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
+from odeion.domain.playback.decision import decide, qualities
+from odeion.domain.playback.plan import PlaybackPlan, PlayMode, Treatment
+from odeion.domain.playback.profiles import ProfileName
+from odeion.domain.playback.session import EndReason, PlaybackEnded, PlaybackSession
 from odeion.domain.shared.errors import Conflict, Gone, Invalid
 from odeion.domain.shared.ids import LoginSessionId, MediaFileId, PlaybackSessionId, UserId
 

@@ -30,7 +30,7 @@ from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.window import Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
-from odeion.domain.playback import VideoPlan
+from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 Copy = VideoCopy | AudioCopy

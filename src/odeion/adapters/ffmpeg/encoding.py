@@ -23,7 +23,7 @@ from odeion.adapters.ffmpeg.fmp4 import (
 )
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
-from odeion.domain.playback import AudioPlan, VideoPlan
+from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
 VERSION = 1

@@ -8,7 +8,7 @@ import json
 from odeion.adapters.ffmpeg.encoding import VERSION
 from odeion.application.playback.ports import MediaSource, Rendition
 from odeion.domain.media_file import VideoStream
-from odeion.domain.playback import VideoPlan
+from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import Conflict
 
 

@@ -19,7 +19,7 @@ from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
-from odeion.domain.playback import Treatment, VideoPlan
+from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.ids import PlaybackSessionId
 
 

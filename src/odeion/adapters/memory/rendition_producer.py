@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
-from odeion.domain.playback import VideoPlan
+from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 

@@ -29,7 +29,7 @@ from odeion.domain.identity.tickets import Ticket, TicketKind
 from odeion.domain.identity.users import Role, User
 from odeion.domain.library import Library
 from odeion.domain.media_file import FileState, MediaFile
-from odeion.domain.playback import PlaybackSession, SessionState
+from odeion.domain.playback.session import PlaybackSession, SessionState
 from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
 from odeion.domain.shared.events import Event

@@ -25,15 +25,9 @@ from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, PlayableType
 from odeion.domain.identity.users import Role
 from odeion.domain.media_file import FileState
-from odeion.domain.playback import (
-    ClientCapabilities,
-    Device,
-    EndReason,
-    PlaybackOptions,
-    PlaybackPlan,
-    PlaybackSession,
-    SessionState,
-)
+from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
+from odeion.domain.playback.plan import PlaybackPlan
+from odeion.domain.playback.session import Device, EndReason, PlaybackSession, SessionState
 from odeion.domain.shared.errors import Conflict, Gone, NotFound, Unavailable
 from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, UserId
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from odeion.application.playback.ports import RenditionFacts, SegmentGrid
 from odeion.application.playback.sessions import audio_name
-from odeion.domain.playback import AudioPlan, PlaybackPlan, SubtitlePlan, Treatment, VideoPlan
+from odeion.domain.playback.plan import AudioPlan, PlaybackPlan, SubtitlePlan, Treatment, VideoPlan
 
 _AUDIO_GROUP = "audio"
 _SUBTITLE_GROUP = "subtitles"

@@ -11,7 +11,8 @@ from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
-from odeion.domain.playback import AudioPlan, PlaybackSession, VideoPlan
+from odeion.domain.playback.plan import AudioPlan, VideoPlan
+from odeion.domain.playback.session import PlaybackSession
 from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, UserId
 
 

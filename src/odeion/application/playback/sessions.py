@@ -24,20 +24,11 @@ from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import TechnicalInfo
-from odeion.domain.playback import (
-    HEARTBEAT_INTERVAL,
-    HEARTBEAT_LIMIT,
-    ClientCapabilities,
-    Device,
-    EndReason,
-    PlaybackOptions,
-    PlaybackPlan,
-    PlaybackSession,
-    PlayMode,
-    ProfileName,
-    decide,
-    qualities,
-)
+from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
+from odeion.domain.playback.decision import decide, qualities
+from odeion.domain.playback.plan import PlaybackPlan, PlayMode
+from odeion.domain.playback.profiles import ProfileName
+from odeion.domain.playback.session import HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, Device, EndReason, PlaybackSession
 from odeion.domain.shared.errors import Gone, NotFound, TooManyRequests
 from odeion.domain.shared.ids import MediaFileId
 

@@ -15,7 +15,8 @@ from odeion.application.playback.ports import (
     SubtitleConverter,
 )
 from odeion.application.playback.sessions import hash_stream_key, media_type
-from odeion.domain.playback import PlaybackSession, SubtitlePlan, Treatment
+from odeion.domain.playback.plan import SubtitlePlan, Treatment
+from odeion.domain.playback.session import PlaybackSession
 from odeion.domain.shared.errors import Conflict, NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 

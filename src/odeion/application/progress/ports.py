@@ -19,8 +19,8 @@ class ProgressRepository(Protocol):
     async def find(self, user_id: UserId, media: MediaRef) -> WatchProgress | None: ...
 
     async def duration_ms(self, viewer: Viewer, media: MediaRef) -> int:
-        """How long the content is by its best file; 0 where that is unknown. Raises NotFound for content that is unknown
-        or not to be seen by the viewer."""
+        """How long the content is by its best file; 0 where that is unknown. Raises NotFound for content that is
+        unknown or not to be seen by the viewer."""
 
     async def save(self, progress: WatchProgress) -> None:
         """Insert or update; of two at once the later `updated_at` stays."""

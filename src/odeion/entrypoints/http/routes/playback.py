@@ -14,14 +14,9 @@ from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef, PlayableType
 from odeion.domain.identity.api_keys import Scope
 from odeion.domain.media_file import HdrFormat
-from odeion.domain.playback import (
-    AudioCapability,
-    ClientCapabilities,
-    Device,
-    PlaybackOptions,
-    ProfileName,
-    VideoCapability,
-)
+from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
+from odeion.domain.playback.profiles import ProfileName
+from odeion.domain.playback.session import Device
 from odeion.domain.shared.errors import Conflict, Gone, Invalid, NotFound, Unavailable
 from odeion.domain.shared.ids import MediaFileId
 from odeion.entrypoints.http.access import Access

@@ -1,177 +1,14 @@
-"""Playing: what a client can show, what must be converted for it and why, and the life of a session."""
+"""The decision how to play a file to a client, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
 
-from odeion.domain.catalog import MediaRef
 from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
-from odeion.domain.shared.errors import Conflict, FieldError, Gone, Invalid
-from odeion.domain.shared.events import Event, RecordsEvents
-from odeion.domain.shared.ids import ApiKeyId, LoginSessionId, MediaFileId, PlaybackSessionId, UserId
-
-HEARTBEAT_INTERVAL = timedelta(seconds=30)
-# A session nobody heard of for this long is ended by the reaper.
-HEARTBEAT_LIMIT = timedelta(seconds=120)
-
-
-class ProfileName(StrEnum):
-    """What a viewer may ask for. AUTO is the best the client can show; the others are the catalog below."""
-
-    AUTO = "auto"
-    NATIVE = "native"
-    UHD = "4k"
-    HD = "hd"
-    MOBILE = "mobile"
-    SD = "sd"
-    LOW = "360p"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A rung: H.264 with AAC, at most `max_height` lines."""
-
-    name: ProfileName
-    label: str
-    max_height: int
-    video_bitrate_bps: int
-    audio_bitrate_bps: int
-
-
-LADDER: tuple[Profile, ...] = (
-    Profile(name=ProfileName.UHD, label="4K", max_height=2160, video_bitrate_bps=20_000_000, audio_bitrate_bps=256_000),
-    Profile(
-        name=ProfileName.HD, label="1080p", max_height=1080, video_bitrate_bps=8_000_000, audio_bitrate_bps=192_000
-    ),
-    Profile(
-        name=ProfileName.MOBILE, label="720p", max_height=720, video_bitrate_bps=2_000_000, audio_bitrate_bps=128_000
-    ),
-    Profile(name=ProfileName.SD, label="480p", max_height=480, video_bitrate_bps=1_000_000, audio_bitrate_bps=96_000),
-    Profile(name=ProfileName.LOW, label="360p", max_height=360, video_bitrate_bps=600_000, audio_bitrate_bps=64_000),
-)
-
-
-class PlayMode(StrEnum):
-    """DIRECT_PLAY: the file itself. REMUX: the same video in HLS (audio may be converted). TRANSCODE: other video."""
-
-    DIRECT_PLAY = "direct_play"
-    REMUX = "remux"
-    TRANSCODE = "transcode"
-
-
-class Treatment(StrEnum):
-    COPY = "copy"
-    TRANSCODE = "transcode"
-    BURN_IN = "burn_in"
-    CONVERT = "convert"
-    DROP = "drop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoCapability:
-    """A video codec the client decodes, by libavcodec's name, with its limits (None: none known)."""
-
-    codec: str
-    max_width: int | None = None
-    max_height: int | None = None
-    max_bit_depth: int = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioCapability:
-    codec: str
-    max_channels: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCapabilities:
-    """What a client says of itself. `containers` are for direct play: mp4, webm, matroska... `hdr` lists the formats
-    it shows as HDR; others are tone-mapped for it."""
-
-    containers: frozenset[str] = frozenset()
-    video: tuple[VideoCapability, ...] = ()
-    audio: tuple[AudioCapability, ...] = ()
-    hdr: frozenset[HdrFormat] = frozenset()
-    hls: bool = True
-    max_height: int | None = None
-    max_bitrate_bps: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackOptions:
-    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`."""
-
-    profile: ProfileName = ProfileName.AUTO
-    audio_stream_index: int | None = None
-    subtitle_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoPlan:
-    """COPY, or TRANSCODE to H.264 of `height` lines at `bitrate_bps`. `burn_in_stream` is the subtitle stream painted
-    into the picture."""
-
-    stream_index: int
-    treatment: Treatment
-    source_codec: str
-    codec: str
-    width: int
-    height: int
-    bitrate_bps: int | None = None
-    tone_map: bool = False
-    deinterlace: bool = False
-    burn_in_stream: int | None = None
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioPlan:
-    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`."""
-
-    stream_index: int
-    treatment: Treatment
-    source_codec: str
-    codec: str
-    channels: int
-    bitrate_bps: int | None = None
-    language: str | None = None
-    label: str
-    selected: bool
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubtitlePlan:
-    """CONVERT: to WebVTT beside the picture. BURN_IN: painted into it. DROP: cannot be shown unless burnt in.
-    `key` is `stream:<index>` or `sidecar:<position>`."""
-
-    key: str
-    stream_index: int | None
-    sidecar_position: int | None
-    treatment: Treatment
-    source_format: str
-    language: str | None
-    label: str
-    is_forced: bool
-    is_hearing_impaired: bool
-    is_default: bool
-    selected: bool
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackPlan:
-    """What happens to each stream and why. `reasons` say why the file as a whole is not played directly."""
-
-    mode: PlayMode
-    video: VideoPlan | None
-    audio: tuple[AudioPlan, ...]
-    subtitles: tuple[SubtitlePlan, ...]
-    reasons: tuple[str, ...] = ()
-
+from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions, VideoCapability
+from odeion.domain.playback.plan import AudioPlan, PlaybackPlan, PlayMode, SubtitlePlan, Treatment, VideoPlan
+from odeion.domain.playback.profiles import LADDER, Rung
+from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 
 # What the fMP4 segments of HLS can carry as it is, in the containers it can be cut from exactly.
 _HLS_VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
@@ -228,7 +65,7 @@ def decide(
     return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, reasons=obstacles)
 
 
-def qualities(technical: TechnicalInfo) -> tuple[Profile, ...]:
+def qualities(technical: TechnicalInfo) -> tuple[Rung, ...]:
     """The rungs that make sense for a file: none above its own size."""
     if not technical.video:
         return ()
@@ -301,7 +138,7 @@ def _even(lines: float) -> int:
     return max(2, round(lines / 2) * 2)
 
 
-def _profile(stream: VideoStream, capabilities: ClientCapabilities, options: PlaybackOptions) -> Profile:
+def _profile(stream: VideoStream, capabilities: ClientCapabilities, options: PlaybackOptions) -> Rung:
     chosen = next((profile for profile in LADDER if profile.name is options.profile), None)
     if chosen is not None:
         return chosen
@@ -538,112 +375,3 @@ def _subtitle_label(title: str | None, language: str | None, forced: bool, heari
     marks = [mark for mark, present in (("forced", forced), ("SDH", hearing_impaired)) if present]
     name = title or _language(language)
     return f"{name} ({', '.join(marks)})" if marks else name
-
-
-class SessionState(StrEnum):
-    ACTIVE = "active"
-    ENDED = "ended"
-
-
-class EndReason(StrEnum):
-    """STOPPED by its viewer, SUPERSEDED by their next session of the same media, REAPED for want of a heartbeat."""
-
-    STOPPED = "stopped"
-    SUPERSEDED = "superseded"
-    REAPED = "reaped"
-    TERMINATED = "terminated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackStarted(Event):
-    name = "playback.started"
-    user_id: int
-    media_type: str
-    media_id: int
-    title: str
-    mode: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackEnded(Event):
-    name = "playback.ended"
-    user_id: int | None
-    playback_session_id: int
-    media_type: str
-    media_id: int
-    position_ms: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """What the client calls itself; for people to read."""
-
-    name: str = ""
-    client: str = ""
-
-
-@dataclass(kw_only=True)
-class PlaybackSession(RecordsEvents):
-    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` or
-    `api_key_id` tie it to the signed-in device or the key that opened it: it dies with that. Whoever has the stream key
-    may fetch its media while it is active."""
-
-    id: PlaybackSessionId | None
-    user_id: UserId | None
-    login_session_id: LoginSessionId | None
-    api_key_id: ApiKeyId | None = None
-    file_id: MediaFileId | None
-    media: MediaRef
-    title: str
-    stream_key_hash: bytes
-    state: SessionState = SessionState.ACTIVE
-    plan: PlaybackPlan
-    capabilities: ClientCapabilities
-    options: PlaybackOptions
-    device: Device = field(default_factory=Device)
-    address: str
-    position_ms: int
-    started_at: datetime
-    heartbeat_at: datetime
-    ended_at: datetime | None = None
-    end_reason: EndReason | None = None
-    version: int = 1
-
-    def start(self) -> None:
-        """Tell that it began; once, before it is first saved."""
-        self._record(
-            PlaybackStarted(
-                at=self.started_at,
-                user_id=self.user_id or 0,
-                media_type=self.media.type.value,
-                media_id=self.media.id,
-                title=self.title,
-                mode=self.plan.mode.value,
-            )
-        )
-
-    def heartbeat(self, *, position_ms: int | None, at: datetime) -> None:
-        """Raises Gone for one that has ended."""
-        if self.state is SessionState.ENDED:
-            raise Gone("this playback session has ended; start a new one")
-        self.heartbeat_at = at
-        if position_ms is not None:
-            self.position_ms = position_ms
-
-    def end(self, reason: EndReason, *, at: datetime) -> None:
-        """End it for good. Raises Conflict for one that has ended."""
-        if self.state is SessionState.ENDED:
-            raise Conflict("this playback session has ended already")
-        self.state, self.ended_at, self.end_reason = SessionState.ENDED, at, reason
-        self._record(
-            PlaybackEnded(
-                at=at,
-                user_id=self.user_id,
-                playback_session_id=self.id or 0,
-                media_type=self.media.type.value,
-                media_id=self.media.id,
-                position_ms=self.position_ms,
-                reason=reason.value,
-            )
-        )

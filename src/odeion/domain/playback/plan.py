@@ -1,0 +1,86 @@
+"""How a file is played: what happens to each of its streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PlayMode(StrEnum):
+    """DIRECT_PLAY: the file itself. REMUX: the same video in HLS (audio may be converted). TRANSCODE: other video."""
+
+    DIRECT_PLAY = "direct_play"
+    REMUX = "remux"
+    TRANSCODE = "transcode"
+
+
+class Treatment(StrEnum):
+    COPY = "copy"
+    TRANSCODE = "transcode"
+    BURN_IN = "burn_in"
+    CONVERT = "convert"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoPlan:
+    """COPY, or TRANSCODE to H.264 of `height` lines at `bitrate_bps`. `burn_in_stream` is the subtitle stream painted
+    into the picture."""
+
+    stream_index: int
+    treatment: Treatment
+    source_codec: str
+    codec: str
+    width: int
+    height: int
+    bitrate_bps: int | None = None
+    tone_map: bool = False
+    deinterlace: bool = False
+    burn_in_stream: int | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioPlan:
+    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`."""
+
+    stream_index: int
+    treatment: Treatment
+    source_codec: str
+    codec: str
+    channels: int
+    bitrate_bps: int | None = None
+    language: str | None = None
+    label: str
+    selected: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitlePlan:
+    """CONVERT: to WebVTT beside the picture. BURN_IN: painted into it. DROP: cannot be shown unless burnt in.
+    `key` is `stream:<index>` or `sidecar:<position>`."""
+
+    key: str
+    stream_index: int | None
+    sidecar_position: int | None
+    treatment: Treatment
+    source_format: str
+    language: str | None
+    label: str
+    is_forced: bool
+    is_hearing_impaired: bool
+    is_default: bool
+    selected: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackPlan:
+    """What happens to each stream and why. `reasons` say why the file as a whole is not played directly."""
+
+    mode: PlayMode
+    video: VideoPlan | None
+    audio: tuple[AudioPlan, ...]
+    subtitles: tuple[SubtitlePlan, ...]
+    reasons: tuple[str, ...] = ()
