@@ -104,7 +104,6 @@ async def is_whole(path: Path, producer: HlsRenditionProducer, folder: Path) -> 
 # What ffmpeg writes in few ways, by track types and containers: picture and sound are encoded once and repackaged.
 PICTURES = {
     "h264": (("-r", "30000/1001"), hls.h264(frames_between_keys=45)),
-    "h264_interlaced": (("-r", "25"), (*hls.h264(frames_between_keys=50, more=":interlaced=1"),)),
     "h264_few_keys": (("-r", "24000/1001"), hls.h264(frames_between_keys=1000)),
     "hevc": (
         ("-r", "50"),

@@ -190,10 +190,8 @@ class _Mp4:
         heard = [n for n, time in enumerate(ticks) if is_heard(time, track.timescale)]
         if not heard or any(after < before for before, after in pairwise(ticks)):
             raise Unsupported("sound without an order")
-        raw_ends = [*samples.shown[1:], samples.shown[-1] + samples.last_duration]
-        raw_frame = statistics.mode(end - start for start, end in zip(samples.shown, raw_ends, strict=True))
         grid = AudioGrid.until(
-            track.timescale, max(ticks[heard[0]], 0), max(scale.ticks(raw_frame) - scale.ticks(0), 1), ticks[-1]
+            track.timescale, max(ticks[heard[0]], 0), _usual_frame([ticks[n] for n in heard]), ticks[-1]
         )
         bounds = [heard[0]]
         for number in heard:
@@ -449,6 +447,16 @@ def _with_audio_rates(index: MediaIndex, descriptor: int) -> Description:
             )
         streams.append(stream)
     return dataclasses.replace(index.description, streams=tuple(streams))
+
+
+def _usual_frame(ticks: Sequence[int]) -> int:
+    """How long a frame of sound lasts, by when the first ones begin: their own spacing where they keep to it, else what
+    it is on average."""
+    steps = [after - before for before, after in pairwise(ticks[:_HEAD_FRAMES])]
+    if not steps:
+        return 1024
+    usual = statistics.mode(steps)
+    return max(usual, 1) if steps.count(usual) > 0.8 * len(steps) else likely_frame(statistics.mean(steps))
 
 
 def _init(source: MediaSource, index: int, timescale: int | None) -> bytes:

@@ -1,0 +1,128 @@
+"""The index of a media file: kept, checked, and made again when it is not what it should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from odeion.adapters.ffmpeg.index_builder import build_index
+from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, decode
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
+from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
+from odeion.application.playback.ports import MediaSource
+from odeion.domain.shared.errors import Conflict, Unavailable
+from odeion.domain.shared.ids import MediaFileId
+from tests.integration.media import hls
+
+FILE = MediaFileId(1)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("samples")
+
+
+@pytest.fixture
+def store() -> MemoryMediaIndexes:
+    return MemoryMediaIndexes()
+
+
+@pytest.fixture
+async def indexes(store: MemoryMediaIndexes) -> AsyncIterator[MediaIndexes]:
+    indexes = MediaIndexes(store)
+    yield indexes
+    await indexes.close()
+
+
+class TestContent:
+    def test_tells_how_a_decoder_may_enter_at_each_segment(self, samples: Path) -> None:
+        for name, entries in (("open_gop_mkv", "irrr"), ("hevc10_mkv", "ioooo"), ("vp9_webm", "iiiii")):
+            index = decode(build_index(hls.probe(hls.make(name, samples))))
+            assert index.description.streams[0].entries == entries
+
+    def test_is_the_same_each_time(self, samples: Path) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        assert build_index(source) == build_index(source)
+
+    def test_says_why_a_stream_is_left_to_libavformat(self, samples: Path) -> None:
+        index = decode(build_index(hls.probe(hls.make("trimmed_mp4", samples))))
+        assert index.description.refused[0] == "an edit list that begins within a group of pictures"
+
+    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv"])
+    def test_no_flipped_bit_goes_unnoticed(self, name: str, samples: Path) -> None:
+        data = build_index(hls.probe(hls.make(name, samples)))
+        chance = random.Random(7)  # noqa: S311
+        for _ in range(300):
+            damaged = bytearray(data)
+            damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+            with pytest.raises(DamagedIndex):
+                decode(bytes(damaged))
+        for length in (0, 3, 14, len(data) // 2, len(data) - 1):
+            with pytest.raises(DamagedIndex):
+                decode(data[:length])
+
+
+class TestKeeping:
+    @pytest.fixture
+    def source(self, samples: Path) -> MediaSource:
+        return hls.probe(hls.make("h264_aac_mp4", samples))
+
+    async def test_an_index_is_made_once(
+        self, indexes: MediaIndexes, store: MemoryMediaIndexes, source: MediaSource
+    ) -> None:
+        await indexes.ensure(source)
+        stored = await store.find(FILE)
+        unable = MediaIndexes(store, command=(sys.executable, "-c", "raise SystemExit(3)"))
+        await unable.ensure(source)
+        assert (await unable.get(source)).stamp == source.stamp
+        assert await store.find(FILE) == stored
+
+    async def test_a_damaged_index_is_made_again(
+        self, indexes: MediaIndexes, store: MemoryMediaIndexes, source: MediaSource
+    ) -> None:
+        await indexes.ensure(source)
+        sound = await store.find(FILE)
+        assert sound
+        await store.put(FILE, source.stamp, FORMAT, sound[:-1] + bytes([sound[-1] ^ 1]))
+        await indexes.get(source)
+        assert await store.find(FILE) == sound
+
+    async def test_an_index_of_other_bytes_is_made_again(
+        self, indexes: MediaIndexes, store: MemoryMediaIndexes, source: MediaSource, samples: Path
+    ) -> None:
+        other = dataclasses.replace(hls.probe(hls.make("h264_surround_mkv", samples)), file_id=FILE)
+        await indexes.ensure(other)
+        assert (await indexes.get(source)).stamp == source.stamp
+        assert decode(await store.find(FILE) or b"").stamp == source.stamp
+
+    async def test_a_file_that_changed_or_went_is_told(self, indexes: MediaIndexes, source: MediaSource) -> None:
+        changed = dataclasses.replace(source, stamp=source.stamp._replace(size_bytes=1))
+        with pytest.raises(Conflict):
+            await indexes.get(changed)
+        with pytest.raises(Unavailable):
+            await indexes.get(dataclasses.replace(source, path=source.path + ".gone"))
+
+    async def test_a_file_that_crashes_its_reader_is_not_tried_again(
+        self, store: MemoryMediaIndexes, source: MediaSource
+    ) -> None:
+        crashes = (
+            "import os, odeion.sandbox.worker as worker\nworker.serve(lambda request: os.kill(os.getpid(), 11) or b'')"
+        )
+        indexes = MediaIndexes(store, command=(sys.executable, "-P", "-c", crashes))
+        await indexes.ensure(source)
+        assert decode(await store.find(FILE) or b"").description.unreadable == "reading its structure crashed"
+        await indexes.close()
+
+    async def test_a_name_that_is_no_text_can_be_indexed(
+        self, indexes: MediaIndexes, source: MediaSource, tmp_path: Path
+    ) -> None:
+        path = os.path.join(os.fsencode(tmp_path), b"f\xfflm.mp4")  # noqa: PTH118
+        Path(os.fsdecode(path)).write_bytes(Path(source.path).read_bytes())
+        film = hls.probe(Path(os.fsdecode(path)))
+        assert (await indexes.get(film)).description.streams
