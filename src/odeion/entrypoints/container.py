@@ -25,6 +25,8 @@ from odeion.adapters.filesystem.folders import LocalFolders
 from odeion.adapters.filesystem.media_tree import LocalMediaTree
 from odeion.adapters.filesystem.reader import LocalFileReader
 from odeion.adapters.naming.guessit_parser import GuessitNameParser
+from odeion.adapters.oauth.providers import HttpIdentityProviders
+from odeion.adapters.outbound.client import HardenedHttp
 from odeion.adapters.postgres.catalog_queries import PostgresCatalogQueries
 from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.health import DatabaseCheck
@@ -48,6 +50,7 @@ from odeion.adapters.redis.bus import (
     json_deserializer,
     json_serializer,
 )
+from odeion.adapters.security.passkeys import WebAuthnCeremonies
 from odeion.adapters.security.passwords import Argon2PasswordHasher
 from odeion.adapters.security.secrets import AesGcmSecretBox, SystemSecretSource
 from odeion.adapters.security.tokens import JwtTokenCodec
@@ -60,7 +63,12 @@ from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
 from odeion.application.identity.identification import Identification
 from odeion.application.identity.passwords import Passwords
-from odeion.application.identity.sign_in import SignIn
+from odeion.application.identity.oauth import OAuth
+from odeion.application.identity.oauth_settings import OAuthSettings
+from odeion.application.identity.passkeys import Passkeys
+from odeion.application.identity.second_factors import SecondFactors
+from odeion.application.identity.second_step import SecondStep
+from odeion.application.identity.sign_in import Admission, SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
@@ -100,6 +108,11 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.Singleton(Argon2PasswordHasher)
     tokens = providers.Singleton(JwtTokenCodec, secret_key)
     throttle = providers.Singleton(RedisLoginThrottle, redis)
+    admission = providers.Singleton(Admission, tokens, secrets)
+    viewers = providers.Singleton(PostgresViewerQueries, engine)
+    outbound = providers.Singleton(HardenedHttp)
+    identity_providers = providers.Singleton(HttpIdentityProviders, outbound, clock)
+    passkey_ceremonies = providers.Singleton(WebAuthnCeremonies, links)
     folders = providers.Singleton(LocalFolders)
     bus = providers.Singleton(RedisBus, redis)
     waker = providers.Singleton(ArqTaskWaker, arq)
@@ -142,10 +155,18 @@ class Container(containers.DeclarativeContainer):
             secrets,
             throttle,
             clock,
+            admission,
         ),
-        identification=providers.Singleton(
-            Identification, providers.Singleton(PostgresViewerQueries, engine), tokens, clock
+        second_step=providers.Singleton(
+            SecondStep, uow, passkey_ceremonies, admission, secrets, secret_box, throttle, clock
         ),
+        second_factors=providers.Singleton(SecondFactors, uow, passwords, secrets, secret_box, throttle, clock),
+        passkeys=providers.Singleton(Passkeys, uow, passkey_ceremonies, admission, secrets, clock),
+        oauth=providers.Singleton(
+            OAuth, uow, viewers, identity_providers, admission, throttle, secrets, secret_box, links, clock
+        ),
+        oauth_settings=providers.Singleton(OAuthSettings, uow, identity_providers, secret_box, links, clock),
+        identification=providers.Singleton(Identification, viewers, tokens, clock),
         account=providers.Singleton(OwnAccount, uow),
         passwords=providers.Singleton(Passwords, uow, passwords, clock),
         api_keys=providers.Singleton(ApiKeys, uow, secrets, clock),

@@ -11,6 +11,11 @@ from odeion.application.identity.api_keys import ApiKeys
 from odeion.application.identity.first_run import FirstRun
 from odeion.application.identity.identification import Identification
 from odeion.application.identity.passwords import Passwords
+from odeion.application.identity.oauth import OAuth
+from odeion.application.identity.oauth_settings import OAuthSettings
+from odeion.application.identity.passkeys import Passkeys
+from odeion.application.identity.second_factors import SecondFactors
+from odeion.application.identity.second_step import SecondStep
 from odeion.application.identity.sign_in import SignIn
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.paths import PathSettings
@@ -29,6 +34,11 @@ from odeion.application.tasks.runner import TaskRunner
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
     sign_in: SignIn
+    second_step: SecondStep
+    second_factors: SecondFactors
+    passkeys: Passkeys
+    oauth: OAuth
+    oauth_settings: OAuthSettings
     identification: Identification
     account: OwnAccount
     passwords: Passwords

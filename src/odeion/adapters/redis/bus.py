@@ -111,7 +111,8 @@ class RedisLoginThrottle:
         if wait_s > 0:
             raise TooManyRequests("too many failed tries; wait a while", retry_after_s=wait_s)
 
-    async def failed(self, username: str, address: str) -> None:
+    async def failed(self, username: str, address: str) -> int:
+        longest_s = 0
         with suppress(RedisError, OSError):
             for key, free in self._keys(username, address):
                 count = await self._redis.incr(key)
@@ -119,6 +120,8 @@ class RedisLoginThrottle:
                 if count >= free:
                     wait_s = min(2 ** min(count - free, 20), self.LONGEST_WAIT_S)
                     await self._redis.set(f"{key}:wait", 1, ex=wait_s)
+                    longest_s = max(longest_s, wait_s)
+        return longest_s
 
     async def succeeded(self, username: str, address: str) -> None:
         with suppress(RedisError, OSError):

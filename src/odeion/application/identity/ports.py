@@ -209,6 +209,7 @@ class LoginThrottle(Protocol):
     async def admit(self, username: str, address: str) -> None:
         """Raises TooManyRequests with the seconds to wait."""
 
-    async def failed(self, username: str, address: str) -> None: ...
+    async def failed(self, username: str, address: str) -> int:
+        """Answers the seconds to wait from now on; 0 while tries are free."""
 
     async def succeeded(self, username: str, address: str) -> None: ...

@@ -65,8 +65,8 @@ class Assertion:
 
 class PasskeyCeremonies(Protocol):
     """WebAuthn, for one relying party: this server under its configured base URL. Options and credentials are the JSON
-    of `PublicKeyCredential.parseCreationOptionsFromJSON` and `toJSON`. Everything raises Conflict while there is no base
-    URL, or one that passkeys cannot be bound to."""
+    of `PublicKeyCredential.parseCreationOptionsFromJSON` and `toJSON`. Everything raises Conflict while there is no
+    base URL, or one that passkeys cannot be bound to."""
 
     def creation_options(
         self, *, user_id: UserId, username: str, challenge: bytes, known: Sequence[Passkey]

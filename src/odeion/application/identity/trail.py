@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from odeion.application.identity.sign_in import Caller
+from odeion.application.identity.caller import Caller
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.security_events import SecurityEvent, SecurityEventKind
 from odeion.domain.identity.users import User

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from odeion.domain.shared.errors import Conflict
 
@@ -13,6 +14,19 @@ class Links:
     never believed."""
 
     base_url: str | None
+
+    @property
+    def origin(self) -> str:
+        """As browsers write it: small letters, no port where it is the usual one. Raises Conflict as `to`."""
+        parts = urlsplit(self.to(""))
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
+
+    @property
+    def host(self) -> str:
+        """Raises Conflict as `to`."""
+        return urlsplit(self.to("")).hostname or ""
 
     def to(self, path: str) -> str:
         """An absolute link to a path of ours. Raises Conflict while there is no base URL."""

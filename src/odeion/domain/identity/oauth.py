@@ -175,7 +175,6 @@ class FlowError(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     PROVIDER_FAILED = "provider_failed"
-    LOCKED = "locked"
     SIGNED_OUT = "signed_out"
     LINKED_ELSEWHERE = "linked_elsewhere"
     ANOTHER_LINKED = "another_linked"

@@ -12,10 +12,8 @@ from odeion.domain.shared.events import RecordsEvents
 from odeion.domain.shared.ids import PasskeyId, UserId
 
 RECOVERY_CODES = 10
-RECOVERY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 # 16 of 32 letters are 80 bits: a plain hash of them cannot be searched.
 RECOVERY_LENGTH = 16
-_GROUP = 4
 
 MAX_PASSKEYS = 20
 # Of one ticket; the account's throttle slows whoever comes with many tickets.
@@ -92,13 +90,3 @@ class WaysIn:
         """Raises Conflict if taking one away would leave none."""
         if self.has_password + self.passkeys + self.identities <= 1:
             raise Conflict("this is your only way to sign in; add another one first")
-
-
-def grouped(code: str) -> str:
-    """A recovery code as people copy it: `abcd-efgh-ijkm-npqr`."""
-    return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
-
-
-def normalized(code: str) -> str:
-    """As it was drawn, however it was typed."""
-    return "".join(code.split()).replace("-", "").lower()

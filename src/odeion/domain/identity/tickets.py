@@ -20,6 +20,7 @@ class TicketKind(StrEnum):
     OAUTH_STATE = "oauth_state"
     OAUTH_EXCHANGE = "oauth_exchange"
     OAUTH_SIGNUP = "oauth_signup"
+    OAUTH_NATIVE_NONCE = "oauth_native_nonce"
 
     @property
     def lifetime(self) -> timedelta:
@@ -34,6 +35,8 @@ _LIFETIMES = {
     TicketKind.OAUTH_STATE: timedelta(minutes=10),
     TicketKind.OAUTH_EXCHANGE: timedelta(minutes=2),
     TicketKind.OAUTH_SIGNUP: timedelta(minutes=15),
+    # Longer than a token with it is accepted, so that none is accepted twice.
+    TicketKind.OAUTH_NATIVE_NONCE: timedelta(minutes=15),
 }
 
 

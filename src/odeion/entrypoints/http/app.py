@@ -18,9 +18,11 @@ from odeion.entrypoints.http.routes import (
     catalog,
     identity,
     libraries,
+    oauth,
     playback,
     progress,
     realtime,
+    second_factors,
     system,
 )
 from odeion.entrypoints.http.web_app import install_web_app
@@ -28,6 +30,8 @@ from odeion.entrypoints.http.web_app import install_web_app
 AREAS: tuple[Area, ...] = (
     system.area,
     identity.area,
+    second_factors.area,
+    oauth.area,
     account.area,
     api_keys.area,
     libraries.area,

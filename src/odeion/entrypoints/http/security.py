@@ -6,7 +6,7 @@ import ipaddress
 
 from quart import g, request
 
-from odeion.application.identity.sign_in import Caller
+from odeion.application.identity.caller import Caller
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.api_keys import Scope
 from odeion.domain.identity.users import Role

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from odeion.application.identity.first_run import SetupState
-from odeion.application.identity.sign_in import SignedIn
+from odeion.application.identity.sign_in import SecondFactorRequired, SignedIn
 from odeion.domain.shared.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
@@ -26,11 +26,11 @@ class LoginRequest(Request):
 
 
 @area.post("/api/auth/login", tag="Auth", access=Access.PUBLIC, errors=(Unauthorized, Forbidden, TooManyRequests))
-async def login(body: LoginRequest) -> SignedIn:
+async def login(body: LoginRequest) -> Annotated[SignedIn | SecondFactorRequired, Field(discriminator="kind")]:
     """Log in
 
     Authenticate with username and password. Returns a JWT token, the refresh token that gets the next one, and the user
-    profile."""
+    profile; for an account with second factors, a ticket for the second step instead."""
     return await use_cases().sign_in.login(body.username, body.password, caller())
 
 
