@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     add("psql", _psql, "Open the database with psql; further arguments go to it.")
     reset = add("reset-password", _reset_password, "Set somebody's password and end their sessions.")
     reset.add_argument("username")
+    factors = add("reset-second-factors", _reset_second_factors, "Take away somebody's second factors.")
+    factors.add_argument("username")
     add("config", _config, "Print the settings in use.")
     add("version", _version, "Print the version.")
     return parser
@@ -148,6 +150,15 @@ def _reset_password(settings: Settings, options: argparse.Namespace) -> int:
         password = sys.stdin.readline().rstrip("\n")
     asyncio.run(reset_password(with_running_servers(settings), options.username, password))
     print(f"The password of {options.username} is set; their sessions have ended.")
+    return 0
+
+
+def _reset_second_factors(settings: Settings, options: argparse.Namespace) -> int:
+    from odeion.entrypoints.commands import reset_second_factors
+    from odeion.entrypoints.launcher import with_running_servers
+
+    asyncio.run(reset_second_factors(with_running_servers(settings), options.username))
+    print(f"{options.username} signs in without a second step now; their passkeys are gone, their sessions have ended.")
     return 0
 
 

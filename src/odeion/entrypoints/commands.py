@@ -76,6 +76,12 @@ async def reset_password(settings: Settings, username: str, password: str) -> No
         await container.use_cases().passwords.set_by_operator(username, password)
 
 
+async def reset_second_factors(settings: Settings, username: str) -> None:
+    """Raises NotFound."""
+    async with open_container(settings) as container:
+        await container.use_cases().second_factors.reset_by_operator(username)
+
+
 async def doctor(settings: Settings) -> int:
     """Print what was looked at and what is wrong; answers 1 if anything is."""
     results = [
