@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dependency_injector import providers
 from quart import Quart
 from quart.typing import TestClientProtocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from odeion.adapters.memory.transcoding import MemoryEncoderProbe
 from odeion.adapters.postgres.migrate import migrate
 from odeion.domain.identity.users import Permissions, Role, User
 from odeion.domain.task import TaskStatus
@@ -225,8 +227,11 @@ async def open_harness(servers: Servers, folder: Path, **overrides: Any) -> Asyn
         )
         async with open_container(settings) as container:
             await container.redis().flushdb()
+            # The real one takes seconds; its own tests use it.
+            container.encoder_probe.override(providers.Singleton(MemoryEncoderProbe))
             for name, replacement in overrides.items():
                 getattr(container, name).override(replacement)
+            await container.transcode_pools().ensure_default(settings.transcode_limit)
             app = create_app(AppContext(container.use_cases(), HttpSettings()))
             listener = asyncio.create_task(container.bus().run())
             try:

@@ -13,11 +13,13 @@ from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool, Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from odeion import __version__
 from odeion.adapters.embedded.beside import find_running_postgres, find_running_valkey
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.postgres import binaries as postgres_binaries
 from odeion.adapters.embedded.process import running, spawn_guarded, stop_process
 from odeion.adapters.embedded.valkey import EmbeddedValkey
+from odeion.adapters.ffmpeg.hardware import FfmpegEncoderProbe
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
@@ -31,6 +33,11 @@ from odeion.adapters.postgres.catalog_queries import PostgresCatalogQueries
 from odeion.adapters.postgres.database import create_engine
 from odeion.adapters.postgres.health import DatabaseCheck
 from odeion.adapters.postgres.identity import PostgresViewerQueries
+from odeion.adapters.postgres.identity_queries import (
+    PostgresLoginSessionQueries,
+    PostgresSecurityTrailQueries,
+    PostgresUserQueries,
+)
 from odeion.adapters.postgres.libraries import PostgresLibraryQueries
 from odeion.adapters.postgres.media_indexes import PostgresMediaIndexes
 from odeion.adapters.postgres.migrate import migrate, require_current_schema
@@ -38,6 +45,7 @@ from odeion.adapters.postgres.outbox import PostgresOutbox
 from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
 from odeion.adapters.postgres.progress import PostgresProgressQueries
 from odeion.adapters.postgres.tasks import PostgresTaskBoard
+from odeion.adapters.postgres.transcoding import PostgresEncoderLeases, PostgresTranscodeQueries
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.adapters.redis.bus import (
@@ -60,15 +68,20 @@ from odeion.adapters.system.parts import InstalledDistributions
 from odeion.application.catalog.editing import MetadataEditing
 from odeion.application.identity.account import OwnAccount
 from odeion.application.identity.api_keys import ApiKeys
+from odeion.application.identity.device_codes import DeviceCodes
 from odeion.application.identity.first_run import FirstRun
+from odeion.application.identity.housekeeping import IdentityHousekeeping
 from odeion.application.identity.identification import Identification
-from odeion.application.identity.passwords import Passwords
+from odeion.application.identity.invites import Invites, Registration
+from odeion.application.identity.login_sessions import LoginSessions
 from odeion.application.identity.oauth import OAuth
 from odeion.application.identity.oauth_settings import OAuthSettings
 from odeion.application.identity.passkeys import Passkeys
+from odeion.application.identity.passwords import Passwords
 from odeion.application.identity.second_factors import SecondFactors
 from odeion.application.identity.second_step import SecondStep
 from odeion.application.identity.sign_in import Admission, SignIn
+from odeion.application.identity.users import Users
 from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
@@ -76,11 +89,15 @@ from odeion.application.libraries.scan import LibraryScanner
 from odeion.application.playback.indexing import IndexingAfterScans, LibraryIndexing
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
+from odeion.application.progress.activity import Activity
 from odeion.application.progress.tracking import ProgressTracking
+from odeion.application.settings.user_settings import OwnSettings
 from odeion.application.shared.links import Links
 from odeion.application.shared.outbox import OutboxRelay
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
+from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
+from odeion.application.transcoding.settings import TranscodeOptions
 from odeion.domain.task import Task, TaskType
 from odeion.entrypoints.secret_key import load_secret_key
 from odeion.entrypoints.settings import Settings
@@ -108,6 +125,10 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.Singleton(Argon2PasswordHasher)
     tokens = providers.Singleton(JwtTokenCodec, secret_key)
     throttle = providers.Singleton(RedisLoginThrottle, redis)
+    # Of wrong device codes the whole server bears few: they are short.
+    device_code_throttle = providers.Singleton(
+        RedisLoginThrottle, redis, space="device_code", free_tries=50, is_required=True
+    )
     admission = providers.Singleton(Admission, tokens, secrets)
     viewers = providers.Singleton(PostgresViewerQueries, engine)
     outbound = providers.Singleton(HardenedHttp)
@@ -145,6 +166,13 @@ class Container(containers.DeclarativeContainer):
         subtitles,
         providers.Singleton(LocalFileReader),
     )
+    node = providers.Callable(socket.gethostname)
+    encoder_probe = providers.Singleton(FfmpegEncoderProbe)
+    encoder_leases = providers.Singleton(PostgresEncoderLeases, engine, clock, node)
+    transcode_queries = providers.Singleton(PostgresTranscodeQueries, engine)
+    transcode_pools = providers.Singleton(TranscodePools, uow, transcode_queries, encoder_probe, clock, node)
+    transcode_runs = providers.Singleton(TranscodeRuns, transcode_queries, clock, __version__)
+    transcode_options = providers.Singleton(TranscodeOptions, uow, clock)
     use_cases = providers.Singleton(
         UseCases,
         sign_in=providers.Singleton(
@@ -168,7 +196,16 @@ class Container(containers.DeclarativeContainer):
         oauth_settings=providers.Singleton(OAuthSettings, uow, identity_providers, secret_box, links, clock),
         identification=providers.Singleton(Identification, viewers, tokens, clock),
         account=providers.Singleton(OwnAccount, uow),
-        passwords=providers.Singleton(Passwords, uow, passwords, clock),
+        passwords=providers.Singleton(Passwords, uow, passwords, secrets, links, throttle, clock),
+        login_sessions=providers.Singleton(LoginSessions, uow, clock),
+        login_session_queries=providers.Singleton(PostgresLoginSessionQueries, engine, clock),
+        device_codes=providers.Singleton(DeviceCodes, uow, tokens, secrets, device_code_throttle, clock),
+        users=providers.Singleton(Users, uow, passwords, clock),
+        user_queries=providers.Singleton(PostgresUserQueries, engine, clock),
+        invites=providers.Singleton(Invites, uow, secrets, secret_box, links, clock),
+        registration=providers.Singleton(Registration, uow, passwords, tokens, secrets, throttle, clock),
+        security_trail=providers.Singleton(PostgresSecurityTrailQueries, engine),
+        own_settings=providers.Singleton(OwnSettings, uow, clock),
         api_keys=providers.Singleton(ApiKeys, uow, secrets, clock),
         first_run=providers.Singleton(FirstRun, uow, passwords, tokens, secrets, throttle, clock),
         libraries=providers.Singleton(LibraryManagement, uow, folders, clock),
@@ -179,8 +216,12 @@ class Container(containers.DeclarativeContainer):
         metadata=providers.Singleton(MetadataEditing, uow, catalog),
         progress=providers.Singleton(ProgressTracking, uow, progress_queries, clock),
         progress_queries=progress_queries,
+        activity=providers.Singleton(Activity, progress_queries),
         playback_sessions=playback_sessions,
         streams=streams,
+        transcode_pools=transcode_pools,
+        transcode_options=transcode_options,
+        transcode_runs=transcode_runs,
         realtime=bus,
         system=providers.Singleton(
             SystemFacts,
@@ -228,7 +269,12 @@ class Container(containers.DeclarativeContainer):
         clock,
     )
     worker_use_cases = providers.Singleton(
-        WorkerUseCases, tasks=tasks, relay=relay, playback_sessions=playback_sessions
+        WorkerUseCases,
+        transcode_runs=transcode_runs,
+        tasks=tasks,
+        relay=relay,
+        identity=providers.Singleton(IdentityHousekeeping, uow, clock),
+        playback_sessions=playback_sessions,
     )
 
 

@@ -21,6 +21,8 @@ CONFLICTS: Mapping[str, str] = {
     "uq_passkeys_credential_id": "this passkey is registered already",
     "uq_libraries_name": "a library of this name exists",
     "uq_library_roots_path": "another library already has this folder",
+    "uq_transcoder_pools_name": "a pool of this name exists",
+    "uq_transcoder_pools_device": "a pool of this device exists",
     "uq_tasks_active_type_subject": "this is already under way",
 }
 

@@ -19,6 +19,7 @@ from odeion.adapters.postgres.playback import PostgresPlaybackSessions
 from odeion.adapters.postgres.progress import PostgresProgress
 from odeion.adapters.postgres.second_factors import PostgresPasskeys, PostgresRecoveryCodes, PostgresTotp
 from odeion.adapters.postgres.tasks import PostgresTasks
+from odeion.adapters.postgres.transcoding import PostgresPools
 from odeion.adapters.postgres.user_settings import PostgresUserSettings
 from odeion.adapters.postgres.ways_in import PostgresApiKeys, PostgresSecurityTrail, PostgresTickets
 from odeion.domain.shared.events import Event
@@ -49,6 +50,7 @@ class PostgresUnitOfWork:
         self.progress = PostgresProgress(connection, self)
         self.playback_sessions = PostgresPlaybackSessions(connection, self)
         self.tasks = PostgresTasks(connection, self)
+        self.pools = PostgresPools(connection, self)
 
     def collect(self, events: list[Event]) -> None:
         self._events.extend(events)

@@ -17,13 +17,17 @@ from odeion.entrypoints.http.routes import (
     api_keys,
     catalog,
     identity,
+    invites,
     libraries,
     oauth,
     playback,
     progress,
     realtime,
     second_factors,
+    settings,
     system,
+    transcoding,
+    users,
 )
 from odeion.entrypoints.http.web_app import install_web_app
 
@@ -33,11 +37,15 @@ AREAS: tuple[Area, ...] = (
     second_factors.area,
     oauth.area,
     account.area,
+    users.area,
+    invites.area,
+    settings.area,
     api_keys.area,
     libraries.area,
     catalog.area,
     progress.area,
     playback.area,
+    transcoding.area,
     realtime.area,
 )
 

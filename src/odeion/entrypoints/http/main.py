@@ -17,6 +17,7 @@ async def serve(settings: Settings) -> None:
     stopping = stop_requested()
     async with open_container(settings) as container:
         await require_current_schema(container.engine())
+        await container.use_cases().transcode_pools.ensure_default(settings.transcode_limit)
         app = create_app(
             AppContext(
                 container.use_cases(),

@@ -688,6 +688,374 @@ export interface paths {
         patch: operations["change_current_user"];
         trace?: never;
     };
+    "/api/users/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change password
+         * @description Change the authenticated user's password. All other sessions end. An account without a password may set a first one within ten minutes of signing in.
+         */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sessions
+         * @description Returns the devices the user is signed in on, the asking one first.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End session
+         * @description Signs one of the user's devices out.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign out
+         * @description Ends the session that asks.
+         */
+        post: operations["sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sign-out-everywhere": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign out everywhere
+         * @description Ends all of the user's sessions, or all but the asking one, and voids codes and links by which new ones could be opened. API keys go on until they are revoked.
+         */
+        post: operations["sign_out_everywhere"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/device-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate device code
+         * @description Create a device pairing code for the authenticated user: five characters, good once, for ten minutes. It voids an earlier one.
+         */
+        post: operations["create_device_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/device-login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeem device code
+         * @description Exchange a device pairing code for a JWT session token.
+         */
+        post: operations["device_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all users
+         * @description Returns all users. Admin only.
+         */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user
+         * @description Removes a user account. Admin only.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a user
+         * @description Partial update for a user. Any combination of role, locked, password, username, and permissions may be supplied; absent fields are left untouched. Self-mutation guards apply to role, lock, and password, and the last administrator stays one. A new role, lock or password ends the user's sessions. Admin only.
+         */
+        patch: operations["change_user"];
+        trace?: never;
+    };
+    "/api/users/{id}/reset-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate password reset link
+         * @description Creates a password reset token for a user, good once, for a day; it voids an earlier one. Admin only.
+         */
+        post: operations["create_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeem password reset
+         * @description Set a new password using a reset token. Public endpoint. All sessions of the account end; it signs nobody in.
+         */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/users/{id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get user activity
+         * @description Returns watch history and progress for a user; the pages are those of the history. Admin only.
+         */
+        get: operations["get_user_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/security-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List security events
+         * @description Returns the audit trail of accounts, keys and sign-ins, newest first. Admin only.
+         */
+        get: operations["list_security_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create invite code
+         * @description Generates a new invite code. Mod+ only.
+         */
+        post: operations["create_invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List invite codes
+         * @description Returns invite codes created by the current user, newest first. Mod+ only.
+         */
+        get: operations["list_invites"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/invites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete invite code
+         * @description Deletes an invite code. Only the creator can delete their own invites. Mod+ only.
+         */
+        delete: operations["delete_invite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register
+         * @description Create a new account using an invite code, and sign it in. A name that is taken uses up nothing.
+         */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get user settings
+         * @description Returns the authenticated user's settings, with defaults applied.
+         */
+        get: operations["get_user_settings"];
+        /**
+         * Update user settings
+         * @description Merges the request body into the user's settings.
+         */
+        put: operations["update_user_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/account/api-keys": {
         parameters: {
             query?: never;
@@ -1467,6 +1835,218 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/transcode-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoder sessions
+         * @description Lists every run of ffmpeg that feeds players, latest first: what of, what into, on which pool, how fast, for how many, and how it ended. Requires the moderator role.
+         */
+        get: operations["list_transcode_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get transcoder session detail
+         * @description Returns the full record of one run of ffmpeg: the probed source, its arguments, the last it said on stderr, what it makes, the attached playback sessions, and the history of its throughput. Requires the moderator role.
+         */
+        get: operations["get_transcode_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a live transcoder session
+         * @description Ends a live run within seconds, on whatever host it is. Players that still want more of it start another; to stop somebody, terminate their playback session. Requires the administrator role.
+         */
+        post: operations["cancel_transcode_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export transcoder session bundle
+         * @description Returns a self-contained JSON bundle of the run and the playback sessions attached to it, for offline triage and bug reports. Requires the moderator role.
+         */
+        get: operations["export_transcode_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/gpus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scan for available GPUs
+         * @description The GPUs of the host that answers, with vendor, name and PCI address, and the kinds of pool each can be bound to. Requires the administrator role.
+         */
+        get: operations["list_gpus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoder pools
+         * @description Returns every configured pool with its device, limit, how many runs have a place in it now, and what the last probe showed. In the order in which they are taken. Requires the administrator role.
+         */
+        get: operations["list_transcoder_pools"];
+        put?: never;
+        /**
+         * Create a transcoder pool
+         * @description Adds a pool bound to a GPU of the host that answers, or to the CPU, and tries what it can do. A pool that can encode nothing is kept, with the reason, and not used. Requires the administrator role.
+         */
+        post: operations["create_transcoder_pool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update a transcoder pool
+         * @description Updates name, limit, priority or enabled state. The bound device is immutable; delete and create to change it. Requires the administrator role.
+         */
+        put: operations["update_transcoder_pool"];
+        post?: never;
+        /**
+         * Delete a transcoder pool
+         * @description Fails with 409 while something runs on it. Requires the administrator role.
+         */
+        delete: operations["delete_transcoder_pool"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools/{id}/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Probe pool capabilities
+         * @description Encodes a few pictures with each encoder of the pool's device and keeps what worked, and why the rest did not. Takes seconds; safe to repeat. Requires the administrator role.
+         */
+        post: operations["probe_transcoder_pool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoding profiles
+         * @description Returns the built-in targets of codec, size and rates. They cannot be changed. Requires the administrator role.
+         */
+        get: operations["list_transcoding_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get transcoder settings
+         * @description Returns the settings that hold for all pools: sessions at once, use of hardware, ceilings, segment length, effort. Requires the administrator role.
+         */
+        get: operations["get_transcoder_settings"];
+        /**
+         * Update transcoder settings
+         * @description Limits count for new sessions at once; what plays is not interrupted. Requires the administrator role.
+         */
+        put: operations["update_transcoder_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1592,6 +2172,24 @@ export interface components {
              */
             nonce: string;
         };
+        /**
+         * AttachedSession
+         * @description A playback session that the run fed.
+         */
+        AttachedSession: {
+            /** Id */
+            id: number;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string | null;
+            /** Title */
+            title: string;
+            /** State */
+            state: string;
+            /** Mode */
+            mode: string;
+        };
         /** AudioCapabilityBody */
         AudioCapabilityBody: {
             /** Codec */
@@ -1695,6 +2293,23 @@ export interface components {
             max_bitrate_bps?: number | null;
         };
         /**
+         * CapabilitiesView
+         * @description What a trial showed: codecs really encoded, codecs decoded in hardware, whether HDR can be tone-mapped, and by
+         *     codec why an encoder failed.
+         */
+        CapabilitiesView: {
+            /** Encoders */
+            encoders: string[];
+            /** Decoders */
+            decoders: string[];
+            /** Tone Mapping */
+            tone_mapping: boolean;
+            /** Errors */
+            errors: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ChangeAccountRequest
          * @example {
          *       "display_name": "Mira"
@@ -1725,6 +2340,54 @@ export interface components {
             paths?: string[] | null;
             /** @default null */
             options?: components["schemas"]["LibraryOptionsBody"] | null;
+        };
+        /**
+         * ChangePasswordRequest
+         * @example {
+         *       "current_password": "correct horse",
+         *       "new_password": "battery staple"
+         *     }
+         */
+        ChangePasswordRequest: {
+            /**
+             * Current Password
+             * @description Left out only by an account that has none yet
+             * @default null
+             */
+            current_password?: string | null;
+            /** New Password */
+            new_password: string;
+        };
+        /**
+         * ChangeUserRequest
+         * @example {
+         *       "permissions": {
+         *         "api_keys": true,
+         *         "max_streams": 2
+         *       },
+         *       "role": "curator"
+         *     }
+         */
+        ChangeUserRequest: {
+            /** @default null */
+            role?: components["schemas"]["Role"] | null;
+            /**
+             * Locked
+             * @default null
+             */
+            locked?: boolean | null;
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Username
+             * @default null
+             */
+            username?: string | null;
+            /** @default null */
+            permissions?: components["schemas"]["PermissionsRequest"] | null;
         };
         /** ChapterView */
         ChapterView: {
@@ -1795,6 +2458,33 @@ export interface components {
              * @default
              */
             client?: string;
+        };
+        /** DeviceCode */
+        DeviceCode: {
+            /** Code */
+            code: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * DeviceLoginRequest
+         * @example {
+         *       "code": "AB3CD",
+         *       "device_name": "Living room TV"
+         *     }
+         */
+        DeviceLoginRequest: {
+            /** Code */
+            code: string;
+            /**
+             * Device Name
+             * @description What the device is called in the list of sessions
+             * @default null
+             */
+            device_name?: string | null;
         };
         /**
          * EnabledProvider
@@ -1943,6 +2633,35 @@ export interface components {
             /** Message */
             message: string;
         };
+        /** GpuList */
+        GpuList: {
+            /** Node */
+            node: string;
+            /** Items */
+            items: components["schemas"]["GpuView"][];
+        };
+        /**
+         * GpuView
+         * @description A GPU of the host that answers; `kinds` are the pools it can be bound to by `device`.
+         */
+        GpuView: {
+            /** Vendor */
+            vendor: string;
+            /** Name */
+            name: string;
+            /** Device */
+            device: string;
+            /** Pci Address */
+            pci_address: string | null;
+            /** Kinds */
+            kinds: components["schemas"]["PoolKind"][];
+        };
+        /**
+         * HardwarePreference
+         * @description PREFER: hardware where it can, else the CPU. CPU_ONLY: leave the hardware alone.
+         * @enum {string}
+         */
+        HardwarePreference: "prefer" | "cpu_only";
         /**
          * HdrFormat
          * @description How the picture's brightness is coded.
@@ -1971,6 +2690,64 @@ export interface components {
              * @default null
              */
             position_ms?: number | null;
+        };
+        /**
+         * InviteRequest
+         * @example {
+         *       "expires_in_hours": 168,
+         *       "max_uses": 1,
+         *       "role": "viewer"
+         *     }
+         */
+        InviteRequest: {
+            /**
+             * @description What the new account will be; moderators invite viewers and curators
+             * @default viewer
+             */
+            role?: components["schemas"]["Role"];
+            /**
+             * Expires In Hours
+             * @description Null: it never expires
+             * @default 168
+             */
+            expires_in_hours?: number | null;
+            /**
+             * Max Uses
+             * @description Null: any number
+             * @default 1
+             */
+            max_uses?: number | null;
+        };
+        /**
+         * InviteState
+         * @enum {string}
+         */
+        InviteState: "open" | "expired" | "used_up";
+        /**
+         * InviteView
+         * @description `code` is None where the server's key is another one than it was made with. `url` opens the sign-up with the code
+         *     filled in; None while the server has no base URL. `max_uses` None is any number, `expires_at` None is never.
+         */
+        InviteView: {
+            /** Id */
+            id: number;
+            /** Code */
+            code: string | null;
+            /** Url */
+            url: string | null;
+            role: components["schemas"]["Role"];
+            state: components["schemas"]["InviteState"];
+            /** Max Uses */
+            max_uses: number | null;
+            /** Uses */
+            uses: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
         };
         JsonValue: unknown;
         /**
@@ -2135,6 +2912,35 @@ export interface components {
             username: string;
             /** Password */
             password: string;
+        };
+        /**
+         * LoginSessionView
+         * @description A signed-in device. `device` is its name in plain words, `last_used_at` when it last got a new token.
+         */
+        LoginSessionView: {
+            /** Id */
+            id: number;
+            /** Device */
+            device: string;
+            /** Address */
+            address: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Last Used At
+             * Format: date-time
+             */
+            last_used_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Is Current */
+            is_current: boolean;
         };
         /**
          * MediaFileView
@@ -2559,6 +3365,38 @@ export interface components {
          * Page
          * @description One page and the size of the whole.
          */
+        Page_InviteView_: {
+            /** Items */
+            items: components["schemas"]["InviteView"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
+        Page_LoginSessionView_: {
+            /** Items */
+            items: components["schemas"]["LoginSessionView"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
         Page_MovieSummary_: {
             /** Items */
             items: components["schemas"]["MovieSummary"][];
@@ -2591,9 +3429,57 @@ export interface components {
          * Page
          * @description One page and the size of the whole.
          */
+        Page_SecurityEventView_: {
+            /** Items */
+            items: components["schemas"]["SecurityEventView"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
         Page_SeriesSummary_: {
             /** Items */
             items: components["schemas"]["SeriesSummary"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
+        Page_TranscodeSummary_: {
+            /** Items */
+            items: components["schemas"]["TranscodeSummary"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
+        Page_UserSummary_: {
+            /** Items */
+            items: components["schemas"]["UserSummary"][];
             /** Page */
             page: number;
             /** Per Page */
@@ -2670,6 +3556,14 @@ export interface components {
             last_used_at: string | null;
         };
         /**
+         * PasswordReset
+         * @description Whose password was set; they sign in with it now.
+         */
+        PasswordReset: {
+            /** Username */
+            username: string;
+        };
+        /**
          * PathSettingsRequest
          * @example {
          *       "transcode_cache": "/var/cache/odeion/transcodes"
@@ -2741,6 +3635,52 @@ export interface components {
              */
             max_streams?: number | null;
         };
+        /** PermissionsRequest */
+        PermissionsRequest: {
+            /**
+             * Api Keys
+             * @default null
+             */
+            api_keys?: boolean | null;
+            /**
+             * Downloads
+             * @default null
+             */
+            downloads?: boolean | null;
+            /**
+             * Requests
+             * @default null
+             */
+            requests?: boolean | null;
+            /**
+             * Watch Together
+             * @default null
+             */
+            watch_together?: boolean | null;
+            /**
+             * Library Ids
+             * @description The libraries the person sees; null is all
+             * @default null
+             */
+            library_ids?: number[] | null;
+            /**
+             * Max Rating Age
+             * @description Titles for an older age are hidden; null hides none
+             * @default null
+             */
+            max_rating_age?: number | null;
+            /**
+             * Allow Unrated
+             * @default null
+             */
+            allow_unrated?: boolean | null;
+            /**
+             * Max Streams
+             * @description Null is any number
+             * @default null
+             */
+            max_streams?: number | null;
+        };
         /**
          * PlayableType
          * @description What can be played and has progress.
@@ -2785,6 +3725,102 @@ export interface components {
             subtitles: components["schemas"]["SubtitleChoice"][];
             /** Qualities */
             qualities: components["schemas"]["QualityChoice"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * PoolKind
+         * @description What encodes: CPU by software, the others by hardware of NVIDIA, Intel, or whatever VA-API drives.
+         * @enum {string}
+         */
+        PoolKind: "cpu" | "nvenc" | "qsv" | "vaapi";
+        /** PoolList */
+        PoolList: {
+            /** Items */
+            items: components["schemas"]["PoolView"][];
+        };
+        /**
+         * PoolRequest
+         * @example {
+         *       "device": "/dev/dri/renderD128",
+         *       "kind": "qsv",
+         *       "max_sessions": 4,
+         *       "name": "Arc A380"
+         *     }
+         */
+        PoolRequest: {
+            /** Name */
+            name: string;
+            kind: components["schemas"]["PoolKind"];
+            /**
+             * Device
+             * @description A render node, or the number of an NVIDIA GPU; null for the CPU
+             * @default null
+             */
+            device?: string | null;
+            /** Max Sessions */
+            max_sessions: number;
+        };
+        /**
+         * PoolUpdate
+         * @description What is left out stays as it is. The device cannot be changed.
+         * @example {
+         *       "enabled": false,
+         *       "max_sessions": 2
+         *     }
+         */
+        PoolUpdate: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * Max Sessions
+             * @default null
+             */
+            max_sessions?: number | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled?: boolean | null;
+            /**
+             * Priority
+             * @description The pool with the lowest number is taken first
+             * @default null
+             */
+            priority?: number | null;
+        };
+        /**
+         * PoolView
+         * @description `live_sessions` is how many runs have a place in it now. `node` is the host its device is in; null for any. Of
+         *     several that could do a thing the one with the lowest `priority` is taken.
+         */
+        PoolView: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["PoolKind"];
+            /** Device */
+            device: string | null;
+            /** Node */
+            node: string | null;
+            /** Max Sessions */
+            max_sessions: number;
+            /** Live Sessions */
+            live_sessions: number;
+            /** Enabled */
+            enabled: boolean;
+            /** Priority */
+            priority: number;
+            capabilities: components["schemas"]["CapabilitiesView"] | null;
+            /** Probed At */
+            probed_at: string | null;
             /**
              * Created At
              * Format: date-time
@@ -3034,6 +4070,57 @@ export interface components {
             /** Recovery Codes */
             recovery_codes: string[] | null;
         };
+        /**
+         * RegisterRequest
+         * @example {
+         *       "invite_code": "7KQ4-M2XD-9PRT-WNB3",
+         *       "password": "correct horse",
+         *       "username": "theo"
+         *     }
+         */
+        RegisterRequest: {
+            /** Invite Code */
+            invite_code: string;
+            /** Username */
+            username: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * ResetLink
+         * @description `url` is for its person alone, and works once until `expires_at`.
+         */
+        ResetLink: {
+            /** Url */
+            url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * ResetPasswordRequest
+         * @example {
+         *       "password": "correct horse",
+         *       "token": "2Zb0dXGqkGQ0YHkyXIYmPpGmxQ1zQZ7vV2cJt3nNf8k"
+         *     }
+         */
+        ResetPasswordRequest: {
+            /**
+             * Token
+             * @description What follows the # in the link
+             */
+            token: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * Role
+         * @description Each role includes the ones before it.
+         * @enum {string}
+         */
+        Role: "viewer" | "curator" | "moderator" | "admin";
         /** ScanList */
         ScanList: {
             /** Items */
@@ -3187,6 +4274,42 @@ export interface components {
             } | null;
         };
         /**
+         * SecurityEventKind
+         * @enum {string}
+         */
+        SecurityEventKind: "first_run_completed" | "login_succeeded" | "login_failed" | "login_throttled" | "second_factor_failed" | "refresh_reused" | "signed_out" | "sessions_revoked" | "password_changed" | "password_reset_link_made" | "password_reset" | "user_created" | "user_renamed" | "user_deleted" | "user_locked" | "user_unlocked" | "role_changed" | "permissions_changed" | "invite_created" | "invite_deleted" | "invite_redeemed" | "device_code_created" | "device_paired" | "api_key_created" | "api_key_revoked" | "oauth_settings_changed" | "oauth_linked" | "oauth_unlinked" | "passkey_added" | "passkey_removed" | "totp_enabled" | "totp_disabled" | "recovery_codes_made" | "recovery_code_used" | "second_factors_reset";
+        /**
+         * SecurityEventView
+         * @description `user_id` and `username` are whom it is about, the name as it was then; `actor_id` and `actor_username` who did
+         *     it, the name as it is now. An id is None where there was nobody, or is nobody any more.
+         */
+        SecurityEventView: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            kind: components["schemas"]["SecurityEventKind"];
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string | null;
+            /** Actor Id */
+            actor_id: number | null;
+            /** Actor Username */
+            actor_username: string | null;
+            /** Address */
+            address: string | null;
+            /** User Agent */
+            user_agent: string | null;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Series
          * @description A series with its seasons and episodes. `next_episode` is where the asking viewer goes on.
          */
@@ -3298,6 +4421,19 @@ export interface components {
         SetupState: {
             /** Completed */
             completed: boolean;
+        };
+        /**
+         * SignOutEverywhereRequest
+         * @example {
+         *       "keep_current": true
+         *     }
+         */
+        SignOutEverywhereRequest: {
+            /**
+             * Keep Current
+             * @description Whether the asking session goes on
+             */
+            keep_current: boolean;
         };
         /**
          * SignedIn
@@ -3496,6 +4632,13 @@ export interface components {
             url: string | null;
         };
         /**
+         * SubtitleMode
+         * @description Which subtitles come on by themselves: none; forced ones, for what is foreign in the film; full ones when the
+         *     sound is in no preferred language; full ones always.
+         * @enum {string}
+         */
+        SubtitleMode: "off" | "forced" | "foreign_audio" | "always";
+        /**
          * SubtitleView
          * @description A subtitle inside the file (`index` is its stream) or beside it (`index` is null).
          */
@@ -3518,6 +4661,25 @@ export interface components {
             is_hearing_impaired: boolean;
         };
         /**
+         * Theme
+         * @enum {string}
+         */
+        Theme: "system" | "dark" | "light";
+        /**
+         * ThroughputView
+         * @description A moment: seconds since the start, position in the file, speed in multiples of real time, bytes made so far.
+         */
+        ThroughputView: {
+            /** Elapsed S */
+            elapsed_s: number;
+            /** Position S */
+            position_s: number;
+            /** Speed */
+            speed: number;
+            /** Bytes Made */
+            bytes_made: number;
+        };
+        /**
          * TotpCodeRequest
          * @example {
          *       "code": "123456"
@@ -3536,6 +4698,256 @@ export interface components {
             secret: string;
             /** Otpauth Uri */
             otpauth_uri: string;
+        };
+        /**
+         * TranscodeDetail
+         * @description `source` is what the probe found in the file; null once the file is not known any more.
+         */
+        TranscodeDetail: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["TranscodeKind"];
+            state: components["schemas"]["TranscodeState"];
+            /** Node */
+            node: string;
+            /** Pool Id */
+            pool_id: number | null;
+            /** Pool Name */
+            pool_name: string | null;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Stream Kind */
+            stream_kind: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /** First Segment */
+            first_segment: number;
+            /** Next Segment */
+            next_segment: number;
+            /** Position S */
+            position_s: number | null;
+            /** Speed */
+            speed: number | null;
+            /** Viewers */
+            viewers: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Argv */
+            argv: string[];
+            /** Stderr Tail */
+            stderr_tail: string;
+            /** Exit Status */
+            exit_status: number | null;
+            /** Throughput */
+            throughput: components["schemas"]["ThroughputView"][];
+            /** Sessions */
+            sessions: components["schemas"]["AttachedSession"][];
+            /** Source */
+            source: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+        };
+        /**
+         * TranscodeExport
+         * @description All that is known of one run, in one document, for a report.
+         */
+        TranscodeExport: {
+            /**
+             * Exported At
+             * Format: date-time
+             */
+            exported_at: string;
+            /** Server Version */
+            server_version: string;
+            transcode_session: components["schemas"]["TranscodeDetail"];
+        };
+        /**
+         * TranscodeKind
+         * @description What a run is for. LIVE feeds players; the others come with later work.
+         * @enum {string}
+         */
+        TranscodeKind: "live";
+        /**
+         * TranscodeProfile
+         * @description A built-in target. `video_codec` and `audio_codec` are null for none, `copy` for the source's own. Rates and
+         *     height are null where they are the source's.
+         */
+        TranscodeProfile: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Video Codec */
+            video_codec: string | null;
+            /** Audio Codec */
+            audio_codec: string | null;
+            /** Max Height */
+            max_height: number | null;
+            /** Video Bitrate Bps */
+            video_bitrate_bps: number | null;
+            /** Audio Bitrate Bps */
+            audio_bitrate_bps: number | null;
+        };
+        /** TranscodeProfileList */
+        TranscodeProfileList: {
+            /** Items */
+            items: components["schemas"]["TranscodeProfile"][];
+        };
+        /**
+         * TranscodeSettingsUpdate
+         * @description What is left out stays as it is. Null takes a ceiling away.
+         * @example {
+         *       "max_height": 1080,
+         *       "max_sessions": 4
+         *     }
+         */
+        TranscodeSettingsUpdate: {
+            /**
+             * Max Sessions
+             * @description Runs of pictures at once, over all pools
+             * @default null
+             */
+            max_sessions?: number | null;
+            /**
+             * @description `prefer` takes GPUs where they can, `cpu_only` leaves them alone
+             * @default prefer
+             */
+            hardware?: components["schemas"]["HardwarePreference"];
+            /**
+             * Max Height
+             * @description No picture is made taller
+             * @default null
+             */
+            max_height?: number | null;
+            /**
+             * Max Video Bitrate Bps
+             * @description No picture is made of more
+             * @default null
+             */
+            max_video_bitrate_bps?: number | null;
+            /**
+             * Segment Length S
+             * @description Of converted pictures, for what starts from now on
+             * @default 2
+             */
+            segment_length_s?: number;
+            /**
+             * Preset
+             * @description Effort of the encoder, in libx264's names
+             * @default veryfast
+             * @enum {string}
+             */
+            preset?: "ultrafast" | "superfast" | "veryfast" | "faster" | "fast" | "medium";
+            /**
+             * Start Preset
+             * @description Effort of the first segments after a start or a seek
+             * @default superfast
+             * @enum {string}
+             */
+            start_preset?: "ultrafast" | "superfast" | "veryfast" | "faster" | "fast" | "medium";
+            /**
+             * Hevc
+             * @description Offer HEVC to clients that decode it
+             * @default false
+             */
+            hevc?: boolean;
+            /**
+             * Av1
+             * @description Offer AV1 to clients that decode it
+             * @default false
+             */
+            av1?: boolean;
+        };
+        /**
+         * TranscodeSettingsView
+         * @description See TranscodeSettings of the update for what each means.
+         */
+        TranscodeSettingsView: {
+            /** Max Sessions */
+            max_sessions: number | null;
+            hardware: components["schemas"]["HardwarePreference"];
+            /** Max Height */
+            max_height: number | null;
+            /** Max Video Bitrate Bps */
+            max_video_bitrate_bps: number | null;
+            /** Segment Length S */
+            segment_length_s: number;
+            /** Preset */
+            preset: string;
+            /** Start Preset */
+            start_preset: string;
+            /** Hevc */
+            hevc: boolean;
+            /** Av1 */
+            av1: boolean;
+        };
+        /**
+         * TranscodeState
+         * @description COMPLETED: made what was wanted, or nobody wanted more. LOST: its server went away.
+         * @enum {string}
+         */
+        TranscodeState: "running" | "completed" | "cancelled" | "failed" | "lost";
+        /**
+         * TranscodeSummary
+         * @description One run of ffmpeg. `stream_kind` is video or audio; `output` what is made. `speed` is how much faster than real
+         *     time it went lately; `position_s` how far it is in the file; null before it has made anything.
+         */
+        TranscodeSummary: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["TranscodeKind"];
+            state: components["schemas"]["TranscodeState"];
+            /** Node */
+            node: string;
+            /** Pool Id */
+            pool_id: number | null;
+            /** Pool Name */
+            pool_name: string | null;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Stream Kind */
+            stream_kind: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /** First Segment */
+            first_segment: number;
+            /** Next Segment */
+            next_segment: number;
+            /** Position S */
+            position_s: number | null;
+            /** Speed */
+            speed: number | null;
+            /** Viewers */
+            viewers: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * UpdateProgressRequest
@@ -3559,6 +4971,116 @@ export interface components {
              * @default null
              */
             completed?: boolean | null;
+        };
+        /**
+         * UserActivity
+         * @description `history` is everything watched, latest first; `in_progress` what the person would go on with.
+         */
+        UserActivity: {
+            /** In Progress */
+            in_progress: components["schemas"]["ProgressEntry"][];
+            history: components["schemas"]["Page_ProgressEntry_"];
+        };
+        /**
+         * UserSettings
+         * @description With the defaults of who chose nothing. `language` is that of the web app, None the browser's. The lists of
+         *     languages go from the most wanted down; without any the file's own default counts. `quality` is where playback
+         *     starts.
+         */
+        UserSettings: {
+            /**
+             * Language
+             * @default null
+             */
+            language?: string | null;
+            /** @default system */
+            theme?: components["schemas"]["Theme"];
+            /** @default auto */
+            quality?: components["schemas"]["ProfileName"];
+            /**
+             * Audio Languages
+             * @default []
+             */
+            audio_languages?: string[];
+            /**
+             * Subtitle Languages
+             * @default []
+             */
+            subtitle_languages?: string[];
+            /** @default forced */
+            subtitle_mode?: components["schemas"]["SubtitleMode"];
+            /**
+             * Autoplay Next
+             * @default true
+             */
+            autoplay_next?: boolean;
+        };
+        /**
+         * UserSettingsRequest
+         * @description Only what is given is changed; null goes back to the default.
+         * @example {
+         *       "audio_languages": [
+         *         "ja",
+         *         "en"
+         *       ],
+         *       "subtitle_mode": "foreign_audio"
+         *     }
+         */
+        UserSettingsRequest: {
+            /**
+             * Language
+             * @default null
+             */
+            language?: string | null;
+            /** @default null */
+            theme?: components["schemas"]["Theme"] | null;
+            /** @default null */
+            quality?: components["schemas"]["ProfileName"] | null;
+            /**
+             * Audio Languages
+             * @default null
+             */
+            audio_languages?: string[] | null;
+            /**
+             * Subtitle Languages
+             * @default null
+             */
+            subtitle_languages?: string[] | null;
+            /** @default null */
+            subtitle_mode?: components["schemas"]["SubtitleMode"] | null;
+            /**
+             * Autoplay Next
+             * @default null
+             */
+            autoplay_next?: boolean | null;
+        };
+        /**
+         * UserSummary
+         * @description An account as administrators see it. `last_seen_at` is when one of its sessions last got a new token.
+         */
+        UserSummary: {
+            /** Id */
+            id: number;
+            /** Username */
+            username: string;
+            /** Display Name */
+            display_name: string;
+            /** Role */
+            role: string;
+            permissions: components["schemas"]["Permissions"];
+            /** Has Password */
+            has_password: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Locked */
+            locked: boolean;
+            /** Active Sessions */
+            active_sessions: number;
+            /** Last Seen At */
+            last_seen_at: string | null;
         };
         /**
          * UserView
@@ -6130,6 +7652,1356 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LoginSessionView_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sign_out_everywhere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignOutEverywhereRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_device_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCode"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    device_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceLoginRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+                /** @description A part of the user name or the display name */
+                search?: string;
+                /** @description Each role includes the ones before it. */
+                role?: "viewer" | "curator" | "moderator" | "admin";
+                locked?: boolean;
+                sort?: "username" | "created_at" | "last_seen_at";
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserSummary_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUserRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSummary"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetLink"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordReset"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_user_activity: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserActivity"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_security_events: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+                /** @description Any of these */
+                kind?: ("first_run_completed" | "login_succeeded" | "login_failed" | "login_throttled" | "second_factor_failed" | "refresh_reused" | "signed_out" | "sessions_revoked" | "password_changed" | "password_reset_link_made" | "password_reset" | "user_created" | "user_renamed" | "user_deleted" | "user_locked" | "user_unlocked" | "role_changed" | "permissions_changed" | "invite_created" | "invite_deleted" | "invite_redeemed" | "device_code_created" | "device_paired" | "api_key_created" | "api_key_revoked" | "oauth_settings_changed" | "oauth_linked" | "oauth_unlinked" | "passkey_added" | "passkey_removed" | "totp_enabled" | "totp_disabled" | "recovery_codes_made" | "recovery_code_used" | "second_factors_reset")[];
+                /** @description Whom it is about */
+                user_id?: number;
+                /** @description Whom it is about, by the name they had then */
+                username?: string;
+                /** @description Who did it */
+                actor_id?: number;
+                address?: string;
+                /** @description Then or later */
+                since?: string;
+                /** @description Before then */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecurityEventView_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_invites: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_InviteView_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_user_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSettings"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_user_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserSettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSettings"];
                 };
             };
             /** @description The request cannot be understood. */
@@ -9113,6 +11985,859 @@ export interface operations {
             };
             /** @description It was there and has ended for good: start a new one. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcode_sessions: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+                /** @description Only what runs now */
+                active_only?: boolean;
+                /** @description COMPLETED: made what was wanted, or nobody wanted more. LOST: its server went away. */
+                state?: "running" | "completed" | "cancelled" | "failed" | "lost";
+                /** @description Numeric id */
+                pool_id?: number;
+                /** @description Numeric id */
+                file_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TranscodeSummary_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeExport"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_gpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GpuList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcoder_pools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolUpdate"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    probe_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcoding_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeProfileList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_transcoder_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeSettingsView"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_transcoder_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TranscodeSettingsUpdate"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeSettingsView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

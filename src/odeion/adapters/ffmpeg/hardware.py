@@ -1,0 +1,193 @@
+"""Encoders by pool: what ffmpeg calls them, how it is told of a device, and what a device can do, by trying."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from odeion.adapters.ffmpeg.process import FfmpegFailed, run_ffmpeg
+from odeion.application.transcoding.ports import GpuDevice
+from odeion.domain.shared.errors import FieldError, Invalid, Unavailable
+from odeion.domain.transcoding import VIDEO_CODECS, Capabilities, PoolKind
+
+ENCODERS: dict[PoolKind, dict[str, str]] = {
+    PoolKind.CPU: {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"},
+    PoolKind.NVENC: {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"},
+    PoolKind.QSV: {"h264": "h264_qsv", "hevc": "hevc_qsv", "av1": "av1_qsv", "vp9": "vp9_qsv"},
+    PoolKind.VAAPI: {"h264": "h264_vaapi", "hevc": "hevc_vaapi", "av1": "av1_vaapi", "vp9": "vp9_vaapi"},
+}
+_HWACCELS = {PoolKind.NVENC: "cuda", PoolKind.QSV: "qsv", PoolKind.VAAPI: "vaapi"}
+_VENDORS = {"0x10de": "NVIDIA", "0x8086": "Intel", "0x1002": "AMD"}
+_KINDS = {
+    "NVIDIA": (PoolKind.NVENC,),
+    "Intel": (PoolKind.QSV, PoolKind.VAAPI),
+    "AMD": (PoolKind.VAAPI,),
+}
+_RENDER_NODES = Path("/dev/dri")
+_DRM = Path("/sys/class/drm")
+_NVIDIA = Path("/proc/driver/nvidia/gpus")
+
+# Large enough for every encoder: some refuse less.
+_TRIAL_SOURCE = "testsrc2=s=640x360:r=25"
+_TRIAL_FRAMES = "10"
+_TRIAL_LIMIT_S, _TRIAL_LIMIT_BYTES = 20.0, 8 << 20
+_TONE_MAP_TRIAL = (
+    f"{_TRIAL_SOURCE},format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,"
+    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable,zscale=t=bt709:m=bt709,"
+    "format=yuv420p[out]"
+)
+
+
+def device_arguments(kind: PoolKind, device: str | None) -> list[str]:
+    """What ffmpeg must know of a device before it opens anything."""
+    match kind:
+        case PoolKind.QSV:
+            return ["-init_hw_device", f"qsv=hw,child_device={device}", "-filter_hw_device", "hw"]
+        case PoolKind.VAAPI:
+            return ["-init_hw_device", f"vaapi=hw:{device}", "-filter_hw_device", "hw"]
+    return []
+
+
+def encoder_device_arguments(kind: PoolKind, device: str | None) -> list[str]:
+    """What the encoder must know of its device."""
+    return ["-gpu", str(device)] if kind is PoolKind.NVENC else []
+
+
+def upload_filters(kind: PoolKind) -> str:
+    """Brings pictures of 4:2:0 with 8 bits to where the encoder takes them from."""
+    match kind:
+        case PoolKind.QSV:
+            return "format=nv12,hwupload=extra_hw_frames=64"
+        case PoolKind.VAAPI:
+            return "format=nv12,hwupload"
+    return "format=yuv420p"
+
+
+class FfmpegEncoderProbe:
+    """Implements EncoderProbe with the bundled ffmpeg."""
+
+    async def probe(self, kind: PoolKind, device: str | None) -> Capabilities:
+        """Raises Invalid for what cannot be the name of such a device."""
+        _check_device(kind, device)
+        encoders: list[str] = []
+        decoders: list[str] = []
+        errors: dict[str, str] = {}
+        for codec in VIDEO_CODECS:
+            if codec not in ENCODERS[kind]:
+                continue
+            error = await _fails(_encode_trial(kind, device, codec))
+            if error is None:
+                encoders.append(codec)
+            else:
+                errors[codec] = error
+        if kind is not PoolKind.CPU and encoders:
+            for codec in VIDEO_CODECS:
+                if await self._decodes(kind, device, codec):
+                    decoders.append(codec)
+        tone_maps = await _fails(["-filter_complex", _TONE_MAP_TRIAL, "-map", "[out]", "-frames:v", "1", *_RAW]) is None
+        return Capabilities(encoders=tuple(encoders), decoders=tuple(decoders), tone_mapping=tone_maps, errors=errors)
+
+    async def devices(self) -> list[GpuDevice]:
+        return await asyncio.to_thread(_devices)
+
+    async def _decodes(self, kind: PoolKind, device: str | None, codec: str) -> bool:
+        """Whether a picture made by the CPU is decoded in hardware: one that stays there after decoding was."""
+        accelerator = _HWACCELS[kind]
+        try:
+            sample = await run_ffmpeg(
+                _encode_trial(PoolKind.CPU, None, codec), limit_s=_TRIAL_LIMIT_S, limit_bytes=_TRIAL_LIMIT_BYTES
+            )
+            await run_ffmpeg(
+                [
+                    *("-hwaccel", accelerator, "-hwaccel_device", str(device)),
+                    *("-hwaccel_output_format", accelerator, "-protocol_whitelist", "pipe", "-f", "matroska"),
+                    *("-i", "pipe:0", "-vf", "hwdownload,format=nv12", "-frames:v", "2", *_RAW),
+                ],
+                given=sample,
+                limit_s=_TRIAL_LIMIT_S,
+                limit_bytes=_TRIAL_LIMIT_BYTES,
+            )
+        except (FfmpegFailed, OSError):
+            return False
+        return True
+
+
+_RAW = ("-f", "rawvideo", "pipe:1")
+
+
+def _encode_trial(kind: PoolKind, device: str | None, codec: str) -> list[str]:
+    return [
+        *device_arguments(kind, device),
+        *("-filter_complex", f"{_TRIAL_SOURCE},{upload_filters(kind)}[out]", "-map", "[out]"),
+        *("-frames:v", _TRIAL_FRAMES, "-c:v", ENCODERS[kind][codec], *encoder_device_arguments(kind, device)),
+        *("-f", "matroska", "pipe:1"),
+    ]
+
+
+async def _fails(arguments: list[str]) -> str | None:
+    """Why a short run fails; None where it makes something."""
+    try:
+        output = await run_ffmpeg(arguments, limit_s=_TRIAL_LIMIT_S, limit_bytes=_TRIAL_LIMIT_BYTES)
+    except (FfmpegFailed, OSError, Unavailable) as error:
+        lines = str(error).strip().splitlines()
+        return (lines[0] if lines else "it does not start")[:300]
+    return None if output else "it makes nothing"
+
+
+def _check_device(kind: PoolKind, device: str | None) -> None:
+    """A device is one of a fixed form, so that nothing else gets into ffmpeg's arguments."""
+    if device is None:
+        return
+    if kind is PoolKind.NVENC:
+        fine = device.isascii() and device.isdigit() and len(device) <= 2
+    else:
+        path = Path(device)
+        fine = path.parent == _RENDER_NODES and path.name.startswith("renderD") and path.name[7:].isdigit()
+    if not fine:
+        form = "the number of the GPU" if kind is PoolKind.NVENC else "/dev/dri/renderD128 or the like"
+        raise Invalid("this is no device for such a pool", fields=[FieldError("body.device", form)])
+
+
+def _devices() -> list[GpuDevice]:
+    found = []
+    for number, path in enumerate(sorted(_NVIDIA.glob("*"))):
+        found.append(
+            GpuDevice(
+                vendor="NVIDIA",
+                name=_nvidia_name(path),
+                device=str(number),
+                pci_address=path.name,
+                kinds=(PoolKind.NVENC,),
+            )
+        )
+    for node in sorted(_RENDER_NODES.glob("renderD*")):
+        properties = _DRM / node.name / "device"
+        vendor = _VENDORS.get(_read(properties / "vendor"), "unknown")
+        if vendor == "NVIDIA":
+            # Told of by its own driver above.
+            continue
+        found.append(
+            GpuDevice(
+                vendor=vendor,
+                name=f"{vendor} {_read(properties / 'device')}".strip(),
+                device=str(node),
+                pci_address=properties.resolve().name if properties.exists() else None,
+                kinds=_KINDS.get(vendor, (PoolKind.VAAPI,)),
+            )
+        )
+    return found
+
+
+def _nvidia_name(path: Path) -> str:
+    for line in _read(path / "information").splitlines():
+        label, _, value = line.partition(":")
+        if label.strip() == "Model":
+            return value.strip()
+    return "NVIDIA GPU"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
