@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from odeion.application.shared.page import Page, PageRequest
 from odeion.domain.identity.invites import Invite, InviteState
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import InviteId, UserId
+from odeion.domain.user_settings import UserSettings
 
 if TYPE_CHECKING:
     from odeion.adapters.memory.store import MemoryUnitOfWork
+
+_SETTINGS = TypeAdapter(UserSettings)
 
 
 class MemoryInvites:
@@ -49,9 +55,9 @@ class MemoryUserSettings:
     def __init__(self, tx: MemoryUnitOfWork) -> None:
         self._tx = tx
 
-    async def find(self, user_id: UserId) -> dict[str, Any]:
-        return copy.deepcopy(self._tx.tables.user_settings.get(user_id, {}))
+    async def get(self, user_id: UserId) -> UserSettings:
+        return _SETTINGS.validate_python(self._tx.tables.user_settings.get(user_id, {}))
 
-    async def merge(self, user_id: UserId, changes: dict[str, Any], *, at: datetime) -> None:
-        merged = {**self._tx.tables.user_settings.get(user_id, {}), **copy.deepcopy(changes)}
-        self._tx.tables.user_settings[user_id] = {key: value for key, value in merged.items() if value is not None}
+    async def merge(self, user_id: UserId, changes: Mapping[str, object], *, at: datetime) -> None:
+        merged = {**self._tx.tables.user_settings.get(user_id, {}), **changes}
+        self._tx.tables.user_settings[user_id] = {name: value for name, value in merged.items() if value is not None}

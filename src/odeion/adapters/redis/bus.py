@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from odeion.application.shared.outbox import OutboxMessage
 from odeion.application.shared.realtime import RealtimeMessage
-from odeion.domain.shared.errors import TooManyRequests
+from odeion.domain.shared.errors import TooManyRequests, Unavailable
 from odeion.domain.shared.ids import TaskId
 
 _CHANNEL = "odeion:events"
@@ -94,20 +94,26 @@ class ArqTaskWaker:
 
 class RedisLoginThrottle:
     """Counts failures per account and per address; the wait doubles with each one beyond the free tries. While Redis is
-    away nobody is locked out: Argon2 in its small pool still bounds the rate."""
+    away nobody is locked out: Argon2 in its small pool still bounds the rate. Where nothing else does, `is_required`
+    says that then nobody gets in. What is counted in one `space` is nothing to the others."""
 
-    FREE_TRIES = 5
     FREE_TRIES_PER_ADDRESS = 20
     LONGEST_WAIT_S = 15 * 60
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, space: str = "login", free_tries: int = 5, is_required: bool = False) -> None:
         self._redis = redis
+        self._space = space
+        self._free_tries = free_tries
+        self._is_required = is_required
 
     async def admit(self, username: str, address: str) -> None:
         wait_s = 0
-        with suppress(RedisError, OSError):
+        try:
             for key, _ in self._keys(username, address):
                 wait_s = max(wait_s, await self._redis.ttl(f"{key}:wait"))
+        except (RedisError, OSError) as error:
+            if self._is_required:
+                raise Unavailable("this cannot be done just now; try again", retry_after_s=5) from error
         if wait_s > 0:
             raise TooManyRequests("too many failed tries; wait a while", retry_after_s=wait_s)
 
@@ -130,8 +136,8 @@ class RedisLoginThrottle:
     def _keys(self, username: str, address: str) -> list[tuple[str, int]]:
         account = username.casefold()[:64]
         return [
-            (f"odeion:login:account:{account}", self.FREE_TRIES),
-            (f"odeion:login:address:{address}", self.FREE_TRIES_PER_ADDRESS),
+            (f"odeion:{self._space}:account:{account}", self._free_tries),
+            (f"odeion:{self._space}:address:{address}", self.FREE_TRIES_PER_ADDRESS),
         ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from odeion.application.identity.caller import Caller
 from odeion.application.identity.ports import IdentityTx, LoginThrottle, PasswordHasher, TokenCodec
-from odeion.application.identity.sign_in import Caller, SignedIn, open_session
+from odeion.application.identity.sign_in import SignedIn, open_session
 from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.links import Links

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
 
+from odeion.domain.identity.devices import device_name
 from odeion.domain.shared.errors import Unauthorized
 from odeion.domain.shared.events import RecordsEvents
 from odeion.domain.shared.ids import LoginSessionId, UserId
@@ -54,6 +55,11 @@ class LoginSession(RecordsEvents):
             last_used_at=at,
             expires_at=at + SESSION_LIFETIME,
         )
+
+    @property
+    def device(self) -> str:
+        """What it is called: by its owner, or by what it says of itself."""
+        return self.device_name or device_name(self.user_agent)
 
     def is_over(self, *, at: datetime) -> bool:
         return self.revoked_at is not None or at >= self.expires_at

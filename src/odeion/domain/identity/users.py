@@ -72,12 +72,21 @@ class UserSignedIn(Event):
     user_id: int
 
 
-def check_password_rules(password: str) -> None:
-    """Raises Invalid for a password that is too short or too long to hash in bounded time."""
+def check_username_rules(username: str) -> None:
+    """Raises Invalid for a name with other than letters, digits and `.@+-_`."""
+    if not _USERNAME.fullmatch(username):
+        raise Invalid(
+            "this user name cannot be used",
+            fields=[FieldError("body.username", "1 to 64 letters, digits, or one of . @ + - _")],
+        )
+
+
+def check_password_rules(password: str, *, field: str = "body.password") -> None:
+    """Raises Invalid, naming `field`, for a password that is too short or too long to hash in bounded time."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise Invalid(
             "this password cannot be used",
-            fields=[FieldError("body.password", f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")],
+            fields=[FieldError(field, f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")],
         )
 
 
@@ -97,12 +106,8 @@ class User(RecordsEvents):
 
     @classmethod
     def create(cls, *, username: str, password_hash: str | None, role: Role, at: datetime) -> User:
-        """A new account. Raises Invalid for a name with other than letters, digits and `.@+-_`."""
-        if not _USERNAME.fullmatch(username):
-            raise Invalid(
-                "this user name cannot be used",
-                fields=[FieldError("body.username", "1 to 64 letters, digits, or one of . @ + - _")],
-            )
+        """A new account. Raises Invalid for a name that cannot be used."""
+        check_username_rules(username)
         user = cls(
             id=None, username=username, display_name=username, password_hash=password_hash, role=role, created_at=at
         )
@@ -111,6 +116,37 @@ class User(RecordsEvents):
 
     def change_password(self, password_hash: str) -> None:
         self.password_hash = password_hash
+
+    def rename(self, username: str) -> None:
+        """Raises Invalid for a name that cannot be used."""
+        check_username_rules(username)
+        if self.display_name == self.username:
+            self.display_name = username
+        self.username = username
+
+    def assign_role(self, role: Role, *, by: UserId) -> None:
+        """Raises Forbidden for one's own."""
+        self._refuse_own("role", by)
+        self.role = role
+
+    def lock(self, *, by: UserId) -> None:
+        """Close every way in. Raises Forbidden for one's own account."""
+        self._refuse_own("lock", by)
+        self.is_locked = True
+
+    def unlock(self, *, by: UserId) -> None:
+        self._refuse_own("lock", by)
+        self.is_locked = False
+
+    def replace_password(self, password_hash: str, *, by: UserId) -> None:
+        """Set somebody's password without knowing the old one. Raises Forbidden for one's own: whoever sits at an open
+        session does not own the account yet."""
+        self._refuse_own("password", by)
+        self.password_hash = password_hash
+
+    def _refuse_own(self, what: str, by: UserId) -> None:
+        if self.id == by:
+            raise Forbidden(f"you cannot change your own {what} here")
 
     @property
     def may_use_api_keys(self) -> bool:

@@ -26,7 +26,6 @@ from odeion.entrypoints.http.routes import (
     second_factors,
     settings,
     system,
-    transcoding,
     users,
 )
 from odeion.entrypoints.http.web_app import install_web_app
@@ -45,7 +44,6 @@ AREAS: tuple[Area, ...] = (
     catalog.area,
     progress.area,
     playback.area,
-    transcoding.area,
     realtime.area,
 )
 
