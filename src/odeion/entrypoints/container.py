@@ -13,11 +13,13 @@ from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool, Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from odeion import __version__
 from odeion.adapters.embedded.beside import find_running_postgres, find_running_valkey
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.postgres import binaries as postgres_binaries
 from odeion.adapters.embedded.process import running, spawn_guarded, stop_process
 from odeion.adapters.embedded.valkey import EmbeddedValkey
+from odeion.adapters.ffmpeg.hardware import FfmpegEncoderProbe
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
@@ -43,6 +45,7 @@ from odeion.adapters.postgres.outbox import PostgresOutbox
 from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
 from odeion.adapters.postgres.progress import PostgresProgressQueries
 from odeion.adapters.postgres.tasks import PostgresTaskBoard
+from odeion.adapters.postgres.transcoding import PostgresEncoderLeases, PostgresTranscodeQueries
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.adapters.redis.bus import (
@@ -93,6 +96,8 @@ from odeion.application.shared.links import Links
 from odeion.application.shared.outbox import OutboxRelay
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
+from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
+from odeion.application.transcoding.settings import TranscodeOptions
 from odeion.domain.task import Task, TaskType
 from odeion.entrypoints.secret_key import load_secret_key
 from odeion.entrypoints.settings import Settings
@@ -161,6 +166,13 @@ class Container(containers.DeclarativeContainer):
         subtitles,
         providers.Singleton(LocalFileReader),
     )
+    node = providers.Callable(socket.gethostname)
+    encoder_probe = providers.Singleton(FfmpegEncoderProbe)
+    encoder_leases = providers.Singleton(PostgresEncoderLeases, engine, clock, node)
+    transcode_queries = providers.Singleton(PostgresTranscodeQueries, engine)
+    transcode_pools = providers.Singleton(TranscodePools, uow, transcode_queries, encoder_probe, clock, node)
+    transcode_runs = providers.Singleton(TranscodeRuns, transcode_queries, clock, __version__)
+    transcode_options = providers.Singleton(TranscodeOptions, uow, clock)
     use_cases = providers.Singleton(
         UseCases,
         sign_in=providers.Singleton(
@@ -207,6 +219,9 @@ class Container(containers.DeclarativeContainer):
         activity=providers.Singleton(Activity, progress_queries),
         playback_sessions=playback_sessions,
         streams=streams,
+        transcode_pools=transcode_pools,
+        transcode_options=transcode_options,
+        transcode_runs=transcode_runs,
         realtime=bus,
         system=providers.Singleton(
             SystemFacts,
@@ -255,6 +270,7 @@ class Container(containers.DeclarativeContainer):
     )
     worker_use_cases = providers.Singleton(
         WorkerUseCases,
+        transcode_runs=transcode_runs,
         tasks=tasks,
         relay=relay,
         identity=providers.Singleton(IdentityHousekeeping, uow, clock),

@@ -37,6 +37,8 @@ from odeion.application.shared.outbox import OutboxRelay
 from odeion.application.shared.realtime import RealtimeBus
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
+from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
+from odeion.application.transcoding.settings import TranscodeOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,16 @@ class UseCases:
     activity: Activity
     playback_sessions: PlaybackSessions
     streams: Streams
+    transcode_pools: TranscodePools
+    transcode_options: TranscodeOptions
+    transcode_runs: TranscodeRuns
     realtime: RealtimeBus
     system: SystemFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerUseCases:
+    transcode_runs: TranscodeRuns
     tasks: TaskRunner
     relay: OutboxRelay
     identity: IdentityHousekeeping

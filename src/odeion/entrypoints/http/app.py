@@ -26,6 +26,7 @@ from odeion.entrypoints.http.routes import (
     second_factors,
     settings,
     system,
+    transcoding,
     users,
 )
 from odeion.entrypoints.http.web_app import install_web_app
@@ -44,6 +45,7 @@ AREAS: tuple[Area, ...] = (
     catalog.area,
     progress.area,
     playback.area,
+    transcoding.area,
     realtime.area,
 )
 

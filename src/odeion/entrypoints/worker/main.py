@@ -60,6 +60,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(_every(_RELAY_INTERVAL_S, "relay", use_cases.relay.drain)),
             asyncio.create_task(_every(_SWEEP_INTERVAL_S, "sweep", use_cases.tasks.sweep)),
             asyncio.create_task(_every(_REAP_INTERVAL_S, "reaper", use_cases.playback_sessions.reap)),
+            asyncio.create_task(_every(_REAP_INTERVAL_S, "sweep of encoders", use_cases.transcode_runs.sweep)),
             asyncio.create_task(_every(_PURGE_INTERVAL_S, "purge", use_cases.relay.purge)),
             asyncio.create_task(_every(_PURGE_INTERVAL_S, "purge of tickets", use_cases.identity.purge)),
             asyncio.create_task(_serve_queue(container, use_cases)),

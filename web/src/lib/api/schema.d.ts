@@ -1835,6 +1835,218 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/transcode-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoder sessions
+         * @description Lists every run of ffmpeg that feeds players, latest first: what of, what into, on which pool, how fast, for how many, and how it ended. Requires the moderator role.
+         */
+        get: operations["list_transcode_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get transcoder session detail
+         * @description Returns the full record of one run of ffmpeg: the probed source, its arguments, the last it said on stderr, what it makes, the attached playback sessions, and the history of its throughput. Requires the moderator role.
+         */
+        get: operations["get_transcode_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a live transcoder session
+         * @description Ends a live run within seconds, on whatever host it is. Players that still want more of it start another; to stop somebody, terminate their playback session. Requires the administrator role.
+         */
+        post: operations["cancel_transcode_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcode-sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export transcoder session bundle
+         * @description Returns a self-contained JSON bundle of the run and the playback sessions attached to it, for offline triage and bug reports. Requires the moderator role.
+         */
+        get: operations["export_transcode_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/gpus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scan for available GPUs
+         * @description The GPUs of the host that answers, with vendor, name and PCI address, and the kinds of pool each can be bound to. Requires the administrator role.
+         */
+        get: operations["list_gpus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoder pools
+         * @description Returns every configured pool with its device, limit, how many runs have a place in it now, and what the last probe showed. In the order in which they are taken. Requires the administrator role.
+         */
+        get: operations["list_transcoder_pools"];
+        put?: never;
+        /**
+         * Create a transcoder pool
+         * @description Adds a pool bound to a GPU of the host that answers, or to the CPU, and tries what it can do. A pool that can encode nothing is kept, with the reason, and not used. Requires the administrator role.
+         */
+        post: operations["create_transcoder_pool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update a transcoder pool
+         * @description Updates name, limit, priority or enabled state. The bound device is immutable; delete and create to change it. Requires the administrator role.
+         */
+        put: operations["update_transcoder_pool"];
+        post?: never;
+        /**
+         * Delete a transcoder pool
+         * @description Fails with 409 while something runs on it. Requires the administrator role.
+         */
+        delete: operations["delete_transcoder_pool"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/pools/{id}/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Probe pool capabilities
+         * @description Encodes a few pictures with each encoder of the pool's device and keeps what worked, and why the rest did not. Takes seconds; safe to repeat. Requires the administrator role.
+         */
+        post: operations["probe_transcoder_pool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List transcoding profiles
+         * @description Returns the built-in targets of codec, size and rates. They cannot be changed. Requires the administrator role.
+         */
+        get: operations["list_transcoding_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/transcoding/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get transcoder settings
+         * @description Returns the settings that hold for all pools: sessions at once, use of hardware, ceilings, segment length, effort. Requires the administrator role.
+         */
+        get: operations["get_transcoder_settings"];
+        /**
+         * Update transcoder settings
+         * @description Limits count for new sessions at once; what plays is not interrupted. Requires the administrator role.
+         */
+        put: operations["update_transcoder_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1960,6 +2172,24 @@ export interface components {
              */
             nonce: string;
         };
+        /**
+         * AttachedSession
+         * @description A playback session that the run fed.
+         */
+        AttachedSession: {
+            /** Id */
+            id: number;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string | null;
+            /** Title */
+            title: string;
+            /** State */
+            state: string;
+            /** Mode */
+            mode: string;
+        };
         /** AudioCapabilityBody */
         AudioCapabilityBody: {
             /** Codec */
@@ -2061,6 +2291,23 @@ export interface components {
              * @default null
              */
             max_bitrate_bps?: number | null;
+        };
+        /**
+         * CapabilitiesView
+         * @description What a trial showed: codecs really encoded, codecs decoded in hardware, whether HDR can be tone-mapped, and by
+         *     codec why an encoder failed.
+         */
+        CapabilitiesView: {
+            /** Encoders */
+            encoders: string[];
+            /** Decoders */
+            decoders: string[];
+            /** Tone Mapping */
+            tone_mapping: boolean;
+            /** Errors */
+            errors: {
+                [key: string]: string;
+            };
         };
         /**
          * ChangeAccountRequest
@@ -2386,6 +2633,35 @@ export interface components {
             /** Message */
             message: string;
         };
+        /** GpuList */
+        GpuList: {
+            /** Node */
+            node: string;
+            /** Items */
+            items: components["schemas"]["GpuView"][];
+        };
+        /**
+         * GpuView
+         * @description A GPU of the host that answers; `kinds` are the pools it can be bound to by `device`.
+         */
+        GpuView: {
+            /** Vendor */
+            vendor: string;
+            /** Name */
+            name: string;
+            /** Device */
+            device: string;
+            /** Pci Address */
+            pci_address: string | null;
+            /** Kinds */
+            kinds: components["schemas"]["PoolKind"][];
+        };
+        /**
+         * HardwarePreference
+         * @description PREFER: hardware where it can, else the CPU. CPU_ONLY: leave the hardware alone.
+         * @enum {string}
+         */
+        HardwarePreference: "prefer" | "cpu_only";
         /**
          * HdrFormat
          * @description How the picture's brightness is coded.
@@ -3185,6 +3461,22 @@ export interface components {
          * Page
          * @description One page and the size of the whole.
          */
+        Page_TranscodeSummary_: {
+            /** Items */
+            items: components["schemas"]["TranscodeSummary"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
         Page_UserSummary_: {
             /** Items */
             items: components["schemas"]["UserSummary"][];
@@ -3433,6 +3725,102 @@ export interface components {
             subtitles: components["schemas"]["SubtitleChoice"][];
             /** Qualities */
             qualities: components["schemas"]["QualityChoice"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * PoolKind
+         * @description What encodes: CPU by software, the others by hardware of NVIDIA, Intel, or whatever VA-API drives.
+         * @enum {string}
+         */
+        PoolKind: "cpu" | "nvenc" | "qsv" | "vaapi";
+        /** PoolList */
+        PoolList: {
+            /** Items */
+            items: components["schemas"]["PoolView"][];
+        };
+        /**
+         * PoolRequest
+         * @example {
+         *       "device": "/dev/dri/renderD128",
+         *       "kind": "qsv",
+         *       "max_sessions": 4,
+         *       "name": "Arc A380"
+         *     }
+         */
+        PoolRequest: {
+            /** Name */
+            name: string;
+            kind: components["schemas"]["PoolKind"];
+            /**
+             * Device
+             * @description A render node, or the number of an NVIDIA GPU; null for the CPU
+             * @default null
+             */
+            device?: string | null;
+            /** Max Sessions */
+            max_sessions: number;
+        };
+        /**
+         * PoolUpdate
+         * @description What is left out stays as it is. The device cannot be changed.
+         * @example {
+         *       "enabled": false,
+         *       "max_sessions": 2
+         *     }
+         */
+        PoolUpdate: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * Max Sessions
+             * @default null
+             */
+            max_sessions?: number | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled?: boolean | null;
+            /**
+             * Priority
+             * @description The pool with the lowest number is taken first
+             * @default null
+             */
+            priority?: number | null;
+        };
+        /**
+         * PoolView
+         * @description `live_sessions` is how many runs have a place in it now. `node` is the host its device is in; null for any. Of
+         *     several that could do a thing the one with the lowest `priority` is taken.
+         */
+        PoolView: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["PoolKind"];
+            /** Device */
+            device: string | null;
+            /** Node */
+            node: string | null;
+            /** Max Sessions */
+            max_sessions: number;
+            /** Live Sessions */
+            live_sessions: number;
+            /** Enabled */
+            enabled: boolean;
+            /** Priority */
+            priority: number;
+            capabilities: components["schemas"]["CapabilitiesView"] | null;
+            /** Probed At */
+            probed_at: string | null;
             /**
              * Created At
              * Format: date-time
@@ -4278,6 +4666,20 @@ export interface components {
          */
         Theme: "system" | "dark" | "light";
         /**
+         * ThroughputView
+         * @description A moment: seconds since the start, position in the file, speed in multiples of real time, bytes made so far.
+         */
+        ThroughputView: {
+            /** Elapsed S */
+            elapsed_s: number;
+            /** Position S */
+            position_s: number;
+            /** Speed */
+            speed: number;
+            /** Bytes Made */
+            bytes_made: number;
+        };
+        /**
          * TotpCodeRequest
          * @example {
          *       "code": "123456"
@@ -4296,6 +4698,256 @@ export interface components {
             secret: string;
             /** Otpauth Uri */
             otpauth_uri: string;
+        };
+        /**
+         * TranscodeDetail
+         * @description `source` is what the probe found in the file; null once the file is not known any more.
+         */
+        TranscodeDetail: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["TranscodeKind"];
+            state: components["schemas"]["TranscodeState"];
+            /** Node */
+            node: string;
+            /** Pool Id */
+            pool_id: number | null;
+            /** Pool Name */
+            pool_name: string | null;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Stream Kind */
+            stream_kind: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /** First Segment */
+            first_segment: number;
+            /** Next Segment */
+            next_segment: number;
+            /** Position S */
+            position_s: number | null;
+            /** Speed */
+            speed: number | null;
+            /** Viewers */
+            viewers: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Argv */
+            argv: string[];
+            /** Stderr Tail */
+            stderr_tail: string;
+            /** Exit Status */
+            exit_status: number | null;
+            /** Throughput */
+            throughput: components["schemas"]["ThroughputView"][];
+            /** Sessions */
+            sessions: components["schemas"]["AttachedSession"][];
+            /** Source */
+            source: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+        };
+        /**
+         * TranscodeExport
+         * @description All that is known of one run, in one document, for a report.
+         */
+        TranscodeExport: {
+            /**
+             * Exported At
+             * Format: date-time
+             */
+            exported_at: string;
+            /** Server Version */
+            server_version: string;
+            transcode_session: components["schemas"]["TranscodeDetail"];
+        };
+        /**
+         * TranscodeKind
+         * @description What a run is for. LIVE feeds players; the others come with later work.
+         * @enum {string}
+         */
+        TranscodeKind: "live";
+        /**
+         * TranscodeProfile
+         * @description A built-in target. `video_codec` and `audio_codec` are null for none, `copy` for the source's own. Rates and
+         *     height are null where they are the source's.
+         */
+        TranscodeProfile: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Video Codec */
+            video_codec: string | null;
+            /** Audio Codec */
+            audio_codec: string | null;
+            /** Max Height */
+            max_height: number | null;
+            /** Video Bitrate Bps */
+            video_bitrate_bps: number | null;
+            /** Audio Bitrate Bps */
+            audio_bitrate_bps: number | null;
+        };
+        /** TranscodeProfileList */
+        TranscodeProfileList: {
+            /** Items */
+            items: components["schemas"]["TranscodeProfile"][];
+        };
+        /**
+         * TranscodeSettingsUpdate
+         * @description What is left out stays as it is. Null takes a ceiling away.
+         * @example {
+         *       "max_height": 1080,
+         *       "max_sessions": 4
+         *     }
+         */
+        TranscodeSettingsUpdate: {
+            /**
+             * Max Sessions
+             * @description Runs of pictures at once, over all pools
+             * @default null
+             */
+            max_sessions?: number | null;
+            /**
+             * @description `prefer` takes GPUs where they can, `cpu_only` leaves them alone
+             * @default prefer
+             */
+            hardware?: components["schemas"]["HardwarePreference"];
+            /**
+             * Max Height
+             * @description No picture is made taller
+             * @default null
+             */
+            max_height?: number | null;
+            /**
+             * Max Video Bitrate Bps
+             * @description No picture is made of more
+             * @default null
+             */
+            max_video_bitrate_bps?: number | null;
+            /**
+             * Segment Length S
+             * @description Of converted pictures, for what starts from now on
+             * @default 2
+             */
+            segment_length_s?: number;
+            /**
+             * Preset
+             * @description Effort of the encoder, in libx264's names
+             * @default veryfast
+             * @enum {string}
+             */
+            preset?: "ultrafast" | "superfast" | "veryfast" | "faster" | "fast" | "medium";
+            /**
+             * Start Preset
+             * @description Effort of the first segments after a start or a seek
+             * @default superfast
+             * @enum {string}
+             */
+            start_preset?: "ultrafast" | "superfast" | "veryfast" | "faster" | "fast" | "medium";
+            /**
+             * Hevc
+             * @description Offer HEVC to clients that decode it
+             * @default false
+             */
+            hevc?: boolean;
+            /**
+             * Av1
+             * @description Offer AV1 to clients that decode it
+             * @default false
+             */
+            av1?: boolean;
+        };
+        /**
+         * TranscodeSettingsView
+         * @description See TranscodeSettings of the update for what each means.
+         */
+        TranscodeSettingsView: {
+            /** Max Sessions */
+            max_sessions: number | null;
+            hardware: components["schemas"]["HardwarePreference"];
+            /** Max Height */
+            max_height: number | null;
+            /** Max Video Bitrate Bps */
+            max_video_bitrate_bps: number | null;
+            /** Segment Length S */
+            segment_length_s: number;
+            /** Preset */
+            preset: string;
+            /** Start Preset */
+            start_preset: string;
+            /** Hevc */
+            hevc: boolean;
+            /** Av1 */
+            av1: boolean;
+        };
+        /**
+         * TranscodeState
+         * @description COMPLETED: made what was wanted, or nobody wanted more. LOST: its server went away.
+         * @enum {string}
+         */
+        TranscodeState: "running" | "completed" | "cancelled" | "failed" | "lost";
+        /**
+         * TranscodeSummary
+         * @description One run of ffmpeg. `stream_kind` is video or audio; `output` what is made. `speed` is how much faster than real
+         *     time it went lately; `position_s` how far it is in the file; null before it has made anything.
+         */
+        TranscodeSummary: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["TranscodeKind"];
+            state: components["schemas"]["TranscodeState"];
+            /** Node */
+            node: string;
+            /** Pool Id */
+            pool_id: number | null;
+            /** Pool Name */
+            pool_name: string | null;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Stream Kind */
+            stream_kind: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /** First Segment */
+            first_segment: number;
+            /** Next Segment */
+            next_segment: number;
+            /** Position S */
+            position_s: number | null;
+            /** Speed */
+            speed: number | null;
+            /** Viewers */
+            viewers: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * UpdateProgressRequest
@@ -11333,6 +11985,859 @@ export interface operations {
             };
             /** @description It was there and has ended for good: start a new one. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcode_sessions: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+                /** @description Only what runs now */
+                active_only?: boolean;
+                /** @description COMPLETED: made what was wanted, or nobody wanted more. LOST: its server went away. */
+                state?: "running" | "completed" | "cancelled" | "failed" | "lost";
+                /** @description Numeric id */
+                pool_id?: number;
+                /** @description Numeric id */
+                file_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TranscodeSummary_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_transcode_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeExport"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_gpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GpuList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcoder_pools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolUpdate"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    probe_transcoder_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolView"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_transcoding_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeProfileList"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_transcoder_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeSettingsView"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_transcoder_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TranscodeSettingsUpdate"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscodeSettingsView"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
