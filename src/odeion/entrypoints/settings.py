@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Comma-separated networks whose X-Forwarded-For is believed."
+    )
+    sendfile: Literal["none", "x-accel-redirect", "x-sendfile"] = Field(
+        "none", description="Header by which a trusted proxy is told to send a file itself."
+    )
+    sendfile_prefix: str = Field(
+        "/odeion-files", pattern="^/", description="Internal location of nginx that stands for the file system's root."
     )
     worker: bool = Field(True, description="Whether `serve` also runs a worker.")
     web_root: Path | None = Field(None, description="The built web app, if it is not beside the checkout.")

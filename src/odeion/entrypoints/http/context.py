@@ -14,12 +14,22 @@ from odeion.entrypoints.use_cases import UseCases
 _EXTENSION = "odeion"
 
 
+@dataclass(frozen=True, slots=True)
+class Sendfile:
+    """`header` tells a proxy to send the file whose path follows `prefix`."""
+
+    header: str
+    prefix: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """`trusted_proxies` may set X-Forwarded-For. `web_root` is the built web app; None where there is none."""
+    """`trusted_proxies` may set X-Forwarded-For. `web_root` is the built web app; None where there is none.
+    `sendfile` says how trusted proxies send files themselves; None where this server does."""
 
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     web_root: Path | None = None
+    sendfile: Sendfile | None = None
 
 
 @dataclass(frozen=True, slots=True)

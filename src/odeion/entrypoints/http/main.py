@@ -6,7 +6,7 @@ import uvloop
 
 from odeion.entrypoints.container import open_container, require_current_schema
 from odeion.entrypoints.http.app import create_app
-from odeion.entrypoints.http.context import AppContext, HttpSettings
+from odeion.entrypoints.http.context import AppContext, HttpSettings, Sendfile
 from odeion.entrypoints.logging import configure_logging
 from odeion.entrypoints.serving import serve_app, stop_requested
 from odeion.entrypoints.settings import Settings
@@ -21,10 +21,24 @@ async def serve(settings: Settings) -> None:
         app = create_app(
             AppContext(
                 container.use_cases(),
-                HttpSettings(trusted_proxies=settings.trusted_proxies, web_root=settings.web_files),
+                HttpSettings(
+                    trusted_proxies=settings.trusted_proxies,
+                    web_root=settings.web_files,
+                    sendfile=_sendfile(settings),
+                ),
             )
         )
         await serve_app(app, host=settings.host, port=settings.port, stopping=stopping)
+
+
+def _sendfile(settings: Settings) -> Sendfile | None:
+    match settings.sendfile:
+        case "x-accel-redirect":
+            return Sendfile("X-Accel-Redirect", settings.sendfile_prefix.rstrip("/"))
+        case "x-sendfile":
+            return Sendfile("X-Sendfile")
+        case _:
+            return None
 
 
 def run(settings: Settings) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from urllib.parse import quote_from_bytes
 
 from quart import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import http_date, parse_range_header, quote_etag, unquote_etag
 
 from odeion.application.playback.streams import OpenFile
+from odeion.entrypoints.http.context import http_settings
+from odeion.entrypoints.http.security import comes_from_proxy
 
 
 def ranged_response(file: OpenFile, read: Callable[[int, int], AsyncIterator[bytes]]) -> Response:
     """200 with the whole file, 206 with one range, 304 for what the client has, 416 for a range beyond the end.
-    Several ranges at once are answered with the whole file, as the standard allows."""
+    Several ranges at once are answered with the whole file, as the standard allows. Where a proxy sends files itself,
+    it does all of this."""
+    sendfile = http_settings().sendfile
+    if sendfile is not None and comes_from_proxy():
+        # Only what a trusted proxy reads may name a path.
+        place = sendfile.prefix + quote_from_bytes(os.fsencode(file.source.path))
+        headers = {sendfile.header: place, "Content-Type": file.media_type, "Cache-Control": "private, no-cache"}
+        return Response(b"", headers=headers)
     size = file.size_bytes
     headers = {
         "Accept-Ranges": "bytes",

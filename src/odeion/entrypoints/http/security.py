@@ -43,6 +43,11 @@ def caller() -> Caller:
     return Caller(user_agent=request.headers.get("User-Agent", "")[:400], address=client_address())
 
 
+def comes_from_proxy() -> bool:
+    """Whether a trusted proxy handed the request on."""
+    return _is_trusted(request.remote_addr or "", http_settings().trusted_proxies)
+
+
 def client_address() -> str:
     address = request.remote_addr or "unknown"
     trusted = http_settings().trusted_proxies
