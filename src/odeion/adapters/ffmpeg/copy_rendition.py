@@ -79,6 +79,11 @@ def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> byte
         raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
     data = buffer.getvalue()
     init = b"".join(data[box.start : box.end] for box in boxes(data) if box.kind in (b"ftyp", b"moov"))
+    try:
+        read_track(init)
+    except ValueError as error:
+        # Nothing was written for want of a packet that could be read.
+        raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
     return tag_hevc_for_apple(init)
 
 
