@@ -55,7 +55,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def run(out: Callable[[str], None]) -> float:
     """Make the files, let both look at them in turn, and return the ratio of the medians."""
     with tempfile.TemporaryDirectory(prefix="odeion-scan-") as folder:
-        _make_library(Path(folder) / "media", Path(folder))
+        make_library(Path(folder) / "media", Path(folder))
         files = sorted(str(path) for path in Path(folder, "media").rglob("*.m*"))
         if len(files) != _FILES:
             raise AssertionError(f"{len(files)} files were made")
@@ -69,7 +69,7 @@ def run(out: Callable[[str], None]) -> float:
     return statistics.median(ours) / statistics.median(theirs)
 
 
-def _make_library(root: Path, scratch: Path) -> None:
+def make_library(root: Path, scratch: Path) -> None:
     """One encoded file of each kind, then copies that differ in their tags (and so in every offset)."""
     originals = []
     for number, (name, encoding) in enumerate(_KINDS):
@@ -102,7 +102,7 @@ async def _scan(root: str) -> None:
         raise AssertionError(f"{done} files were probed")
 
 
-def _prober() -> list[str]:
+def prober() -> list[str]:
     """ffprobe as media servers call it; without one on this machine, the bundled ffmpeg, which reads as much."""
     if ffprobe := shutil.which("ffprobe"):
         return [ffprobe, "-v", "quiet", "-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
@@ -114,7 +114,7 @@ def _describe_prober() -> str:
 
 
 def _probe_one_by_one(files: list[str]) -> None:
-    command = _prober()
+    command = prober()
     for file in files:
         subprocess.run([*command, file], capture_output=True, check=False)
 
