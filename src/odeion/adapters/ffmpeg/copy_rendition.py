@@ -25,6 +25,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from odeion.adapters.ffmpeg.boxes import boxes
+from odeion.adapters.ffmpeg.codec_strings import codec_string
 from odeion.adapters.ffmpeg.fmp4 import (
     Track,
     audio_fragment,
@@ -80,9 +81,9 @@ def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> byte
     data = buffer.getvalue()
     init = b"".join(data[box.start : box.end] for box in boxes(data) if box.kind in (b"ftyp", b"moov"))
     try:
-        read_track(init)
+        codec_string(read_track(init).sample_entry)
     except ValueError as error:
-        # Nothing was written for want of a packet that could be read.
+        # Nothing was written for want of a packet that could be read, or of a codec that its header does not fit.
         raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
     return tag_hevc_for_apple(init)
 

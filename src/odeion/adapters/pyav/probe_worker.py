@@ -464,8 +464,8 @@ class _File:
         self.size = os.fstat(handle).st_size
 
     def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to `end`, fewer at the end of the file."""
-        return os.pread(self._handle, max(0, end - start), start)
+        """The bytes from `start` to `end`, fewer at the end of the file and none beyond it."""
+        return os.pread(self._handle, max(0, min(end, self.size) - start), start) if 0 <= start < self.size else b""
 
 
 def _read_headers(file: _File, file_format: str) -> _Headers:
