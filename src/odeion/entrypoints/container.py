@@ -129,6 +129,8 @@ class Container(containers.DeclarativeContainer):
     device_code_throttle = providers.Singleton(
         RedisLoginThrottle, redis, space="device_code", free_tries=50, is_required=True
     )
+    # Six digits are soon guessed where nobody counts.
+    second_factor_throttle = providers.Singleton(RedisLoginThrottle, redis, space="second_factor", is_required=True)
     admission = providers.Singleton(Admission, tokens, secrets)
     viewers = providers.Singleton(PostgresViewerQueries, engine)
     outbound = providers.Singleton(HardenedHttp)
@@ -150,10 +152,18 @@ class Container(containers.DeclarativeContainer):
     sources = providers.Singleton(PostgresPlayableSources, engine)
     media_indexes = providers.Singleton(PostgresMediaIndexes, engine)
     indexer = providers.Singleton(MediaIndexes, media_indexes)
+    node = providers.Callable(socket.gethostname)
+    encoder_probe = providers.Singleton(FfmpegEncoderProbe)
+    encoder_leases = providers.Singleton(PostgresEncoderLeases, engine, clock, node)
+    transcode_queries = providers.Singleton(PostgresTranscodeQueries, engine)
+    transcode_pools = providers.Singleton(TranscodePools, uow, transcode_queries, encoder_probe, clock, node)
+    transcode_runs = providers.Singleton(TranscodeRuns, transcode_queries, clock, __version__)
+    transcode_options = providers.Singleton(TranscodeOptions, uow, clock)
     producer = providers.Singleton(
         HlsRenditionProducer,
         cache_folder=path_settings.provided.transcode_cache,
-        encoder_limit=settings.provided.transcode_limit,
+        leases=encoder_leases,
+        settings=transcode_options.provided.current,
         cache_limit_bytes=providers.Callable(lambda s: s.transcode_cache_mb * 1_000_000, settings),
         indexes=indexer,
     )
@@ -166,13 +176,6 @@ class Container(containers.DeclarativeContainer):
         subtitles,
         providers.Singleton(LocalFileReader),
     )
-    node = providers.Callable(socket.gethostname)
-    encoder_probe = providers.Singleton(FfmpegEncoderProbe)
-    encoder_leases = providers.Singleton(PostgresEncoderLeases, engine, clock, node)
-    transcode_queries = providers.Singleton(PostgresTranscodeQueries, engine)
-    transcode_pools = providers.Singleton(TranscodePools, uow, transcode_queries, encoder_probe, clock, node)
-    transcode_runs = providers.Singleton(TranscodeRuns, transcode_queries, clock, __version__)
-    transcode_options = providers.Singleton(TranscodeOptions, uow, clock)
     use_cases = providers.Singleton(
         UseCases,
         sign_in=providers.Singleton(
@@ -186,9 +189,11 @@ class Container(containers.DeclarativeContainer):
             admission,
         ),
         second_step=providers.Singleton(
-            SecondStep, uow, passkey_ceremonies, admission, secrets, secret_box, throttle, clock
+            SecondStep, uow, passkey_ceremonies, admission, secrets, secret_box, second_factor_throttle, clock
         ),
-        second_factors=providers.Singleton(SecondFactors, uow, passwords, secrets, secret_box, throttle, clock),
+        second_factors=providers.Singleton(
+            SecondFactors, uow, passwords, secrets, secret_box, second_factor_throttle, clock
+        ),
         passkeys=providers.Singleton(Passkeys, uow, passkey_ceremonies, admission, secrets, clock),
         oauth=providers.Singleton(
             OAuth, uow, viewers, identity_providers, admission, throttle, secrets, secret_box, links, clock

@@ -103,7 +103,7 @@ class SecondFactors:
     async def confirm_totp(self, viewer: Viewer, code: str, caller: Caller) -> RecoveryCodes:
         """Make it count. Raises Forbidden for a wrong code, NotFound where nothing was begun, Conflict,
         TooManyRequests."""
-        name = throttle_name(viewer.id)
+        name = str(viewer.id)
         await self._throttle.admit(name, caller.address)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -182,7 +182,7 @@ class SecondFactors:
         BadRequest for neither or both, TooManyRequests."""
         if (password is None) is (code is None):
             raise BadRequest("send either the password or a code")
-        name = throttle_name(viewer.id)
+        name = str(viewer.id)
         await self._throttle.admit(name, caller.address)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -196,11 +196,6 @@ class SecondFactors:
             await self._throttle.failed(name, caller.address)
             raise Forbidden("that is not right")
         await self._throttle.succeeded(name, caller.address)
-
-
-def throttle_name(user_id: UserId) -> str:
-    """What the throttle knows somebody's second step by. No user name that can be sent begins with a space."""
-    return f" second factor of {user_id}"
 
 
 async def methods_of(tx: IdentityTx, user_id: UserId) -> list[SecondFactor]:

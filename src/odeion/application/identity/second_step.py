@@ -10,7 +10,7 @@ from odeion.application.identity.caller import Caller
 from odeion.application.identity.passkeys import PasskeyOptions, new_challenge, take_challenge, use_passkey
 from odeion.application.identity.ports import IdentityTx, LoginThrottle
 from odeion.application.identity.second_factor_ports import PasskeyCeremonies
-from odeion.application.identity.second_factors import methods_of, throttle_name, use_recovery_code, use_totp
+from odeion.application.identity.second_factors import methods_of, use_recovery_code, use_totp
 from odeion.application.identity.sign_in import Admission, SignedIn, password_mark
 from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
@@ -70,7 +70,7 @@ class SecondStep:
         async with self._uow() as tx:
             _, user = await self._open(tx, secret, at=now)
         assert user.id is not None
-        name = throttle_name(user.id)
+        name = str(user.id)
         await self._throttle.admit(name, caller.address)
         async with self._uow() as tx:
             # Held from here on: of tries that come at once, each counts.
