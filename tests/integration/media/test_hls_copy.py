@@ -48,7 +48,7 @@ async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
         return tmp_path / "cache"
 
     indexes = MediaIndexes(MemoryMediaIndexes())
-    producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9, indexes=indexes)
+    producer = HlsRenditionProducer(folder, hls.leases(), hls.settings, 10**9, indexes=indexes)
     yield producer
     await producer.close()
 
@@ -60,7 +60,7 @@ async def producer_without_indexes(tmp_path: Path) -> AsyncIterator[HlsRendition
     async def folder() -> Path:
         return tmp_path / "cache"
 
-    producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9)
+    producer = HlsRenditionProducer(folder, hls.leases(), hls.settings, 10**9)
     yield producer
     await producer.close()
 
@@ -205,7 +205,7 @@ class TestCopies:
             return tmp_path / "another"
 
         another = HlsRenditionProducer(
-            folder, encoder_limit=1, cache_limit_bytes=10**9, indexes=MediaIndexes(MemoryMediaIndexes())
+            folder, hls.leases(), hls.settings, 10**9, indexes=MediaIndexes(MemoryMediaIndexes())
         )
         for rendition in [plan.video, *plan.audio]:
             assert rendition is not None
@@ -322,3 +322,20 @@ class TestSource:
         assert video is not None
         with pytest.raises(Conflict):
             await producer.grid(dataclasses.replace(source, path=str(tmp_path)), video)
+
+    async def test_that_is_damaged_loses_what_is_damaged(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "film.mkv"
+        data = bytearray(repackaged("h264", "aac", "mkv", samples).read_bytes())
+        middle = len(data) // 2
+        data[middle : middle + 2000] = b"\xff" * 2000
+        path.write_bytes(data)
+        source = hls.probe(path)
+        plan = hls.plan_for(source, COPIES_ALL)
+        for rendition in [plan.video, *plan.audio]:
+            assert rendition is not None
+            made = await hls.produce(producer, source, rendition, tmp_path / str(rendition.stream_index))
+            sound = hls.packets(repackaged("h264", "aac", "mkv", samples), rendition.stream_index)
+            left = {packet.checksum for packet in hls.packets(made.whole)} & {packet.checksum for packet in sound}
+            assert 0.6 < len(left) / len(sound) < 1

@@ -101,7 +101,7 @@ def _audio(
         from_start = number == 0 or point < 0 or step == _STEPS_BACK
         start = clusters.first if from_start else clusters.seek_offsets[point]
         seen_earlier = from_start
-        for frame in frames(window, cutting.track, start, clusters.end):
+        for frame in frames(window, cutting.track, start, clusters.end, latest=latest):
             time = scale.ticks(frame.time - cutting.codec_delay) + frame.lace * audio.frame
             if not is_heard(time, stream.timescale):
                 continue
@@ -114,8 +114,6 @@ def _audio(
             else:
                 times.append(time)
                 extents.append((frame.offset, frame.size))
-            if frame.time > latest:
-                break
         if seen_earlier:
             # Else sound of this segment may lie before the keyframe that was sought.
             break

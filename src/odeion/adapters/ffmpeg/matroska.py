@@ -30,6 +30,8 @@ _HEADER_LIMIT_BYTES, _CUES_LIMIT_BYTES = 16 << 20, 64 << 20
 _LACE_HEADER_BYTES = 4096
 _ELEMENTS_BEFORE_CLUSTERS = 10_000
 _PREFIX_LIMIT_BYTES = 1024
+_CLUSTER_MARK = _CLUSTER.to_bytes(4, "big")
+_SEARCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,59 +272,56 @@ def open_cluster(window: Window, offset: int) -> tuple[int, int]:
 
 
 def frames(
-    window: Window, track: int, position: int, end: int, *, cluster: int = 0, cluster_time: int | None = None
+    window: Window,
+    track: int,
+    position: int,
+    end: int,
+    *,
+    cluster: int = 0,
+    cluster_time: int | None = None,
+    latest: int | None = None,
 ) -> Iterator[Frame]:
     """The frames of a track in the blocks that start from `position` on and before `end`. Within a cluster,
-    `cluster_time` says when it begins. Ends early where the file does. Raises Damaged."""
+    `cluster_time` says when it begins. No cluster that begins after `latest` is looked into. Ends early where the file
+    does; what is damaged is left out up to the next cluster."""
     end = min(end, window.size)
     while position < end:
-        at = window.look(position, 24)
-        data = window.data
-        kind = data[at]
-        if kind == 0xA3 or kind == 0xA0 or kind == 0xE7:
-            id_bytes = 1
-        else:
-            id_bytes = 9 - kind.bit_length()
-            if id_bytes > 4:
-                raise Damaged("not an element")
-            kind = int.from_bytes(data[at : at + id_bytes], "big")
-        if at + id_bytes >= len(data):
-            return
-        size_bytes = 9 - data[at + id_bytes].bit_length()
-        if size_bytes > 8:
-            raise Damaged("not an element")
-        body_at = at + id_bytes + size_bytes
-        size = int.from_bytes(data[at + id_bytes : body_at], "big") & (1 << 7 * size_bytes) - 1
-        body = position + id_bytes + size_bytes
-        if kind == _CLUSTER:
-            cluster, cluster_time = position, None
-            position = body
-            continue
-        if size == (1 << 7 * size_bytes) - 1:
+        try:
+            kind, body, size = _element(window, position)
+            if kind == _CLUSTER:
+                cluster, cluster_time, position = position, None, body
+                continue
             if kind in (_SEGMENT, _EBML):
+                # Another film behind this one.
                 return
-            raise Damaged("an element without a size")
-        following = body + size
-        if kind == _SIMPLE_BLOCK:
-            if following > window.size:
+            if size is None:
+                raise Damaged("an element without a size")
+            if kind in (_SIMPLE_BLOCK, _BLOCK_GROUP) and body + size > window.size:
                 return
-            if size < 4 or body_at >= len(data):
-                raise Damaged("a block without a header")
-            number = data[body_at] & 0x7F if data[body_at] & 0x80 else -1
-            if number == track or number < 0:
+            if kind == _SIMPLE_BLOCK:
                 yield from _block(window, track, body, size, position, cluster, cluster_time, None)
-        elif kind == _BLOCK_GROUP:
-            if following > window.size:
-                return
-            yield from _group(window, track, body, following, position, cluster, cluster_time)
-        elif kind == _TIMESTAMP:
-            if size > 8:
-                raise Damaged("a time of many bytes")
-            cluster_time = int.from_bytes(window.read(body, size), "big")
-        elif kind in (_SEGMENT, _EBML):
-            # Another film behind this one.
-            return
-        position = following
+            elif kind == _BLOCK_GROUP:
+                yield from _group(window, track, body, body + size, position, cluster, cluster_time)
+            elif kind == _TIMESTAMP:
+                if size > 8:
+                    raise Damaged("a time of many bytes")
+                cluster_time = int.from_bytes(window.read(body, size), "big")
+                if latest is not None and cluster_time > latest:
+                    return
+            position = body + size
+        except Damaged:
+            position, cluster_time = _next_cluster(window, position + 1, end), None
+
+
+def _next_cluster(window: Window, position: int, end: int) -> int:
+    """Where the next one seems to begin; `end` if none does."""
+    while position + 4 <= end:
+        at = window.look(position, min(_SEARCH_BYTES, end - position))
+        found = window.data.find(_CLUSTER_MARK, at, at + _SEARCH_BYTES)
+        if found >= 0:
+            return window.base + found
+        position += max(min(_SEARCH_BYTES, end - position) - 3, 1)
+    return end
 
 
 def _group(
