@@ -108,6 +108,6 @@ class TestHlsRenditionProducer(RenditionProducerContract):
         async def folder() -> Path:
             return tmp_path / "cache"
 
-        producer = HlsRenditionProducer(folder, encoder_limit=2, cache_limit_bytes=10**9)
+        producer = HlsRenditionProducer(folder, hls.leases(), hls.settings, 10**9)
         yield producer
         await producer.close()

@@ -102,7 +102,7 @@ async def fuzz(folder: Path, count: int, seed: int, tell: Callable[[str], None])
         return folder / "cache"
 
     indexes = MediaIndexes(MemoryMediaIndexes(), time_limit_s=20)
-    producer = HlsRenditionProducer(cache, encoder_limit=1, cache_limit_bytes=10**8, indexes=indexes)
+    producer = HlsRenditionProducer(cache, hls.leases(), hls.settings, 10**8, indexes=indexes)
     victim = folder / "victim"
     try:
         async with PyAvMediaProbe(1, 20).session() as probe:

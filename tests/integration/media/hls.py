@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import struct
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 import av
 import imageio_ffmpeg
 
-from odeion.adapters.ffmpeg.boxes import boxes, find
+from odeion.adapters.ffmpeg.boxes import Box, boxes, find
+from odeion.adapters.memory.transcoding import MemoryEncoderLeases
 from odeion.adapters.pyav.probe_worker import probe_file
 from odeion.application.playback import playlists
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionProducer, SegmentGrid
@@ -23,7 +25,8 @@ from odeion.domain.media_file import FileStamp, HdrFormat
 from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
 from odeion.domain.playback.decision import decide
 from odeion.domain.playback.plan import PlaybackPlan
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
+from odeion.domain.transcoding import VIDEO_CODECS, PoolKind, TranscodeSettings
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ME = PlaybackSessionId(1)
@@ -37,6 +40,16 @@ COPIES_ALL = ClientCapabilities(
 CONVERTS_ALL = ClientCapabilities(
     video=(VideoCapability(codec="h264", max_width=2),), audio=(AudioCapability(codec="aac", max_channels=1),)
 )
+
+
+def leases(places: int = 2) -> MemoryEncoderLeases:
+    """So many places on the CPU."""
+    return MemoryEncoderLeases([(PoolId(1), PoolKind.CPU, None, places, frozenset(VIDEO_CODECS))])
+
+
+async def settings() -> TranscodeSettings:
+    """The same effort throughout, so that a run is one process."""
+    return TranscodeSettings(start_preset=TranscodeSettings().preset)
 
 
 def ffmpeg(*arguments: str | Path) -> str:
@@ -352,11 +365,24 @@ class Span:
 
 
 def span(init: bytes, segment: bytes) -> Span:
-    """Read from the boxes, not by what wrote them."""
+    """Read from the boxes, not by what wrote them. The fragments of a segment must meet without a hole."""
     header = find(init, b"moov", b"trak", b"mdia", b"mdhd")
-    traf = find(segment, b"moof", b"traf")
-    assert header is not None and traf is not None
+    assert header is not None
     scale = int.from_bytes(init[header.body + 12 : header.body + 16], "big")
+    spans = [_fragment_span(segment, box, scale) for box in boxes(segment) if box.kind == b"moof"]
+    assert spans
+    for before, after in itertools.pairwise(spans):
+        assert abs(after.start - before.end) < 0.001
+        assert not after.first_is_key or _is_sound(init)
+    return Span(spans[0].start, spans[-1].end, spans[0].first_shown, spans[0].first_is_key)
+
+
+def _is_sound(init: bytes) -> bool:
+    return find(init, b"moov", b"trak", b"mdia", b"minf", b"smhd") is not None
+
+
+def _fragment_span(segment: bytes, moof: Box, scale: int) -> Span:
+    traf = next(box for box in boxes(segment, moof.body, moof.end) if box.kind == b"traf")
     inner = {box.kind: segment[box.body : box.end] for box in boxes(segment, traf.body, traf.end)}
     start = int.from_bytes(inner[b"tfdt"][4:12], "big")
     run = inner[b"trun"]

@@ -1,25 +1,39 @@
 """Running encoders: who starts and ends them, how far they run ahead, and what a viewer waits for.
 
-Each run of ffmpeg makes the segments of one rendition from some number on and puts them into the cache. Its output is a
-pipe that we stop reading when it is far enough ahead, so that it sleeps by itself, and dies by itself when we do.
+Each run of ffmpeg makes the segments of one rendition from some number on. What it makes is handed to those who wait as it
+comes, and each whole segment goes into the cache. Its output is a pipe that we stop reading when it is far enough ahead, so
+that it sleeps by itself, and dies by itself when we do. A run holds a lease on a place in a pool; when it breaks, the
+next one is tried in another pool.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import struct
 import time
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.cache import SegmentCache
-from odeion.adapters.ffmpeg.encoding import Encoding, VideoEncoding, init_of
+from odeion.adapters.ffmpeg.encoding import Encoding, init_of
+from odeion.adapters.ffmpeg.hardware import Encoder
 from odeion.adapters.ffmpeg.process import FfmpegFailed, end_process, kill_group, read_tail, run_ffmpeg, spawn_ffmpeg
-from odeion.domain.shared.errors import NotFound, Unavailable
-from odeion.domain.shared.ids import PlaybackSessionId
+from odeion.application.transcoding.ports import EncoderLeases, Lease, LeaseRequest, RunEnd, RunReport
+from odeion.domain.shared.errors import NotFound, OdeionError, Unavailable
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
+from odeion.domain.transcoding import (
+    BEAT_INTERVAL_S,
+    MAX_MOMENTS,
+    PoolKind,
+    Throughput,
+    TranscodeKind,
+    TranscodeSettings,
+    TranscodeState,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +43,10 @@ _READ_BYTES = 1 << 18
 _BUSY_RETRY_S = 10
 _RETRIES = 1
 _STEPS_BACK = 3
-_TIDY_EVERY_S = 5.0
+# Sound costs a twentieth of pictures and takes no place in a pool; this many at once are too many all the same.
+_SOUND_LIMIT = 32
+# How long a pool that just failed at a rendition is left out for it.
+_AVOID_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +64,16 @@ class EncoderLimits:
 
 @dataclass(eq=False)
 class _Rendition:
-    """What all who watch one rendition share."""
+    """What all who watch one rendition share. `avoid` says until when a pool is left out."""
 
     key: str
+    file_id: MediaFileId
     encoding: Encoding
     folder: Path
     init: bytes
     runs: list[_Run] = field(default_factory=list)
     waiters: list[_Waiter] = field(default_factory=list)
+    avoid: dict[PoolId, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
@@ -65,6 +84,10 @@ class _Rendition:
     def seconds_between(self, first: int, second: int) -> float:
         starts = self.encoding.grid.starts_s
         return starts[min(second, len(starts) - 1)] - starts[min(first, len(starts) - 1)]
+
+    @property
+    def count(self) -> int:
+        return len(self.encoding.grid.starts_s)
 
 
 @dataclass(eq=False)
@@ -80,19 +103,48 @@ class _Waiter:
 
 
 @dataclass(eq=False)
+class _Making:
+    """A segment in the making."""
+
+    number: int
+    pieces: list[bytes] = field(default_factory=list)
+    whole: bool = False
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A stretch of a run, made by one process: the segments from `first` to before `end`."""
+
+    first: int
+    end: int
+    encoder: Encoder
+
+
+@dataclass(eq=False)
 class _Run:
-    """A run of ffmpeg. `first` is the segment it began with, `next` the one it makes now. `used` says when each session
-    last asked for something of it, and for what. `ended` is set once it makes no more."""
+    """A run of ffmpeg. `first` is the segment it began with, `making` the one it makes now. `used` says when each session
+    last asked for something of it, and for what. `ended` is set once it makes no more; `cancelled` where that was an
+    administrator's wish."""
 
     rendition: _Rendition
-    process: Process
+    lease: Lease
     first: int
-    next: int
+    making: _Making
+    started_at: float
     used: dict[PlaybackSessionId, tuple[float, int]] = field(default_factory=dict)
+    process: Process | None = None
     stderr: bytearray = field(default_factory=bytearray)
+    bytes_made: int = 0
+    throughput: list[Throughput] = field(default_factory=list)
     ended: bool = False
+    cancelled: bool = False
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+
+    @property
+    def next(self) -> int:
+        return self.making.number
 
     def use(self, session_id: PlaybackSessionId, number: int, *, at: float) -> None:
         self.used[session_id] = at, number
@@ -110,8 +162,41 @@ class _Run:
     def kill(self) -> None:
         """It makes no more from now on; its task clears up."""
         self.ended = True
-        kill_group(self.process)
+        if self.process is not None:
+            kill_group(self.process)
         self.go_on.set()
+
+    def measure(self, *, at: float) -> None:
+        """Note how far it is. A long history is thinned to every second moment."""
+        elapsed_s = at - self.started_at
+        position_s = self.rendition.seconds_between(self.first, self.next)
+        before = (
+            self.throughput[-1] if self.throughput else Throughput(elapsed_s=0, position_s=0, speed=0, bytes_made=0)
+        )
+        passed_s = elapsed_s - before.elapsed_s
+        start_s = self.rendition.encoding.grid.starts_s[self.first]
+        made_s = position_s + start_s - (before.position_s if self.throughput else start_s)
+        if passed_s < 0.5 or made_s <= 0:
+            return
+        self.throughput.append(
+            Throughput(
+                elapsed_s=round(elapsed_s, 2),
+                position_s=round(start_s + position_s, 2),
+                speed=round(made_s / passed_s, 2),
+                bytes_made=self.bytes_made,
+            )
+        )
+        if len(self.throughput) > MAX_MOMENTS:
+            del self.throughput[1:-1:2]
+
+    def report(self) -> RunReport:
+        return RunReport(
+            lease_id=self.lease.id,
+            next_segment=self.next,
+            throughput=tuple(self.throughput),
+            sessions=tuple(self.used),
+            stderr_tail=self.stderr.decode(errors="replace"),
+        )
 
 
 class Encoders:
@@ -119,15 +204,16 @@ class Encoders:
 
     def __init__(
         self,
-        limit: int,
+        leases: EncoderLeases,
+        settings: Callable[[], Awaitable[TranscodeSettings]],
         cache: SegmentCache,
         folder: Callable[[], Awaitable[Path]],
         limits: EncoderLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limit`: how many encoders of pictures run at once. Sound costs a twentieth of that: twice as many may.
-        `clock`: seconds that only go forward."""
-        self._limit = limit
+        """`settings` are asked when a run begins. `clock`: seconds that only go forward."""
+        self._leases = leases
+        self._settings = settings
         self._cache = cache
         self._folder = folder
         self._limits = limits or EncoderLimits()
@@ -141,7 +227,7 @@ class Encoders:
     # --- what is asked for ------------------------------------------------------------------------------------------
 
     async def init_segment(self, key: str, encoding: Encoding) -> bytes:
-        """Made once by a short run of the same encoder on nothing. Raises Unavailable."""
+        """Made once by a short run of a like encoder on nothing. Raises Unavailable."""
         task = self._inits.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = asyncio.create_task(self._make_init(key, encoding))
@@ -150,35 +236,23 @@ class Encoders:
                 self._inits.pop(next(iter(self._inits)))
         return await asyncio.shield(task)
 
-    async def segment(self, key: str, encoding: Encoding, number: int, session_id: PlaybackSessionId) -> bytes:
-        """Raises NotFound beyond the grid; Unavailable when no encoder is free, one fails twice, or takes long."""
+    async def segment(
+        self, key: str, file_id: MediaFileId, encoding: Encoding, number: int, session_id: PlaybackSessionId
+    ) -> AsyncIterator[bytes]:
+        """The segment in pieces, as they are made; the first one is there when this returns. Raises NotFound beyond the
+        grid; Unavailable when no encoder is free, one fails twice, or takes long; in mid-segment too."""
         if not 0 <= number < len(encoding.grid.starts_s):
             raise NotFound("no such segment")
         rendition = self._renditions.get(key)
         if rendition is None:
             init = await self.init_segment(key, encoding)
             folder = await self._folder()
-            rendition = self._renditions.setdefault(key, _Rendition(key, encoding, folder, init))
-        name = f"{number}.m4s"
+            rendition = self._renditions.setdefault(key, _Rendition(key, file_id, encoding, folder, init))
         waiter = _Waiter(number, session_id)
         rendition.waiters.append(waiter)
         try:
             async with asyncio.timeout(self._limits.segment_s):
-                while True:
-                    changed = rendition.changed
-                    data = await asyncio.to_thread(self._cache.find, rendition.folder, key, name)
-                    if data is not None:
-                        self._used(rendition, waiter)
-                        return data
-                    run = self._run_for(rendition, number)
-                    if run is not None:
-                        run.use(session_id, number, at=self._clock())
-                    elif waiter.failures > _RETRIES or waiter.empty_runs > _STEPS_BACK:
-                        raise Unavailable(f"this part cannot be converted: {waiter.error}", retry_after_s=30)
-                    elif self._may_start(rendition, waiter):
-                        await self._start(rendition, waiter)
-                        continue
-                    await changed.wait()
+                return await self._wait_for_segment(rendition, waiter)
         except TimeoutError as error:
             raise Unavailable("converting this part takes too long", retry_after_s=5) from error
         finally:
@@ -186,6 +260,45 @@ class Encoders:
             # Whoever gave way to this one may go on.
             rendition.tell()
             self._forget(rendition)
+
+    async def _wait_for_segment(self, rendition: _Rendition, waiter: _Waiter) -> AsyncIterator[bytes]:
+        number = waiter.number
+        while True:
+            changed = rendition.changed
+            making = next((run.making for run in rendition.runs if run.next == number and run.making.pieces), None)
+            if making is not None:
+                self._used(rendition, waiter)
+                return self._follow_making(rendition, making)
+            data = await asyncio.to_thread(self._cache.find, rendition.folder, rendition.key, f"{number}.m4s")
+            if data is not None:
+                self._used(rendition, waiter)
+                return _once(data)
+            run = self._run_for(rendition, number)
+            if run is not None:
+                run.use(waiter.session_id, number, at=self._clock())
+            elif waiter.failures > _RETRIES or waiter.empty_runs > _STEPS_BACK:
+                raise Unavailable(f"this part cannot be converted: {waiter.error}", retry_after_s=30)
+            elif self._may_start(rendition, waiter):
+                await self._start(rendition, waiter)
+                continue
+            await changed.wait()
+
+    async def _follow_making(self, rendition: _Rendition, making: _Making) -> AsyncIterator[bytes]:
+        given = 0
+        try:
+            async with asyncio.timeout(self._limits.segment_s):
+                while True:
+                    changed = rendition.changed
+                    while given < len(making.pieces):
+                        given += 1
+                        yield making.pieces[given - 1]
+                    if making.whole:
+                        return
+                    if making.broken:
+                        raise Unavailable("the encoder ended in the middle; ask again", retry_after_s=1)
+                    await changed.wait()
+        except TimeoutError as error:
+            raise Unavailable("converting this part takes too long", retry_after_s=5) from error
 
     async def release(self, session_id: PlaybackSessionId) -> None:
         """End the runs nobody else uses."""
@@ -247,70 +360,157 @@ class Encoders:
                 raise Unavailable("the server is stopping", retry_after_s=_BUSY_RETRY_S)
             if self._run_for(rendition, waiter.number) is not None:
                 return
-            self._keeper = self._keeper or asyncio.create_task(self._keep_tidy())
+            self._keeper = self._keeper or asyncio.create_task(self._keep())
             left = [run for run in rendition.runs if set(run.used) <= {waiter.session_id}]
             await self._end(left)
-            await self._admit(rendition.encoding)
             # A stretch with nothing in it, at the end of a file: an earlier picture must be held over it.
             first = max(waiter.number - (4**waiter.empty_runs - 1), 0)
-            try:
-                process = await spawn_ffmpeg(rendition.encoding.arguments(first))
-            except OSError as error:
-                raise Unavailable("the encoder cannot be started", retry_after_s=_BUSY_RETRY_S) from error
-            run = _Run(rendition, process, first, first)
+            lease = await self._lease(rendition, first, waiter.session_id)
+            run = _Run(rendition, lease, first, _Making(first), self._clock())
             run.use(waiter.session_id, waiter.number, at=self._clock())
             rendition.runs.append(run)
             run.task = asyncio.create_task(self._follow(run))
 
-    async def _admit(self, encoding: Encoding) -> None:
-        """Make room for one more run. Raises Unavailable."""
-        pictures = isinstance(encoding, VideoEncoding)
-        limit = self._limit if pictures else 2 * self._limit
-        alike = [run for run in self._all_runs() if isinstance(run.rendition.encoding, VideoEncoding) == pictures]
-        surplus = len(alike) + 1 - limit
-        if surplus > 0:
-            before = self._clock() - self._limits.evict_after_s
-            idle = sorted((run for run in alike if run.last_used < before or run.ended), key=lambda run: run.last_used)
-            if len(idle) < surplus:
+    async def _lease(self, rendition: _Rendition, first: int, session_id: PlaybackSessionId) -> Lease:
+        """A place for one more run, made by ending idle ones if need be. Raises Unavailable."""
+        encoding = rendition.encoding
+        if encoding.codec is None:
+            sound = [run for run in self._all_runs() if run.rendition.encoding.codec is None]
+            if len(sound) >= _SOUND_LIMIT and not await self._evict(sound):
                 raise Unavailable("all encoders are busy", retry_after_s=_BUSY_RETRY_S)
-            await self._end(idle[:surplus])
+        now = self._clock()
+        avoid = frozenset(pool_id for pool_id, until in rendition.avoid.items() if until > now)
+        request = LeaseRequest(
+            kind=TranscodeKind.LIVE,
+            codec=encoding.codec,
+            file_id=rendition.file_id,
+            stream_kind="audio" if encoding.codec is None else "video",
+            output=encoding.output,
+            first_segment=first,
+            session_id=session_id,
+            avoid=avoid,
+        )
+        try:
+            return await self._leases.take(request)
+        except Unavailable:
+            # Rather a pool that just failed than none; and an idle run makes room.
+            evicted = await self._evict([run for run in self._all_runs() if run.rendition.encoding.codec is not None])
+            if not avoid and not evicted:
+                raise
+            return await self._leases.take(replace(request, avoid=frozenset()))
+
+    async def _evict(self, runs: list[_Run]) -> bool:
+        """End the one of these runs that nobody asked anything of for longest; False where all are in use."""
+        before = self._clock() - self._limits.evict_after_s
+        idle = [run for run in runs if run.last_used < before or run.ended]
+        if not idle:
+            return False
+        await self._end([min(idle, key=lambda run: run.last_used)])
+        return True
+
+    async def _stages(self, run: _Run) -> list[_Stage]:
+        """The first segments after a start or a seek are made with less effort, to be there sooner."""
+        settings = await self._settings()
+        steady = Encoder(kind=run.lease.pool_kind, device=run.lease.device, preset=settings.preset)
+        count = run.rendition.count
+        opening = run.first + 2
+        quick = replace(steady, preset=settings.start_preset)
+        if run.lease.pool_kind is not PoolKind.CPU or run.rendition.encoding.codec is None or quick == steady:
+            return [_Stage(run.first, count, steady)]
+        if opening >= count:
+            return [_Stage(run.first, count, quick)]
+        return [_Stage(run.first, opening, quick), _Stage(opening, count, steady)]
 
     async def _follow(self, run: _Run) -> None:
-        """Put what a run makes into the cache until it ends."""
+        """Hand on what a run makes until it ends."""
         rendition = run.rendition
-        assert run.process.stdout is not None and run.process.stderr is not None
-        listening = asyncio.create_task(read_tail(run.process.stderr, run.stderr))
-        cutter = rendition.encoding.cutter(run.first, rendition.init)
         error: str | None = None
         empty = False
+        waiting: list[asyncio.Task[Process]] = []
         try:
-            while not run.ended and (data := await run.process.stdout.read(_READ_BYTES)):
-                for number, segment in cutter.feed(data):
-                    name = f"{number}.m4s"
-                    await asyncio.to_thread(self._cache.put, rendition.folder, rendition.key, name, segment)
-                    run.next = number + 1
-                    rendition.tell()
-                    if run.next == len(rendition.encoding.grid.starts_s) or await self._is_known(run):
-                        run.ended = True
-                        break
-                    await self._stay_near(run)
-            if not run.ended:
-                status = await run.process.wait()
-                if run.next < len(rendition.encoding.grid.starts_s):
-                    error, empty = "it ended too early", status == 0
-        except Unavailable as failure:
+            stages = await self._stages(run)
+            for position, stage in enumerate(stages):
+                if run.ended:
+                    break
+                run.process = await (waiting.pop() if waiting else self._spawn(run, stage))
+                following = stages[position + 1] if position + 1 < len(stages) else None
+                error, empty = await self._read(run, stage, following, waiting)
+                if error is not None:
+                    break
+        except OdeionError as failure:
             error = failure.message
-        except (ValueError, IndexError, struct.error) as failure:
-            error = f"its output makes no sense ({failure})"
+        except OSError as failure:
+            error = f"the encoder cannot be started: {failure.strerror}"
         finally:
             run.ended = True
-            await end_process(run.process)
-            await listening
+            run.making.broken = not run.making.whole
+            for task in waiting:
+                with contextlib.suppress(OSError, OdeionError):
+                    await end_process(await task)
             if error is not None:
-                self._blame(run, run.stderr.decode(errors="replace").strip() or error, empty=empty)
+                error = run.stderr.decode(errors="replace").strip() or error
+                self._blame(run, error, empty=empty)
             rendition.runs.remove(run)
             rendition.tell()
             self._forget(rendition)
+            await self._give_back(run, error)
+
+    async def _spawn(self, run: _Run, stage: _Stage) -> Process:
+        arguments = run.rendition.encoding.arguments(stage.first, stage.end, stage.encoder)
+        process = await spawn_ffmpeg(arguments)
+        with contextlib.suppress(Unavailable):
+            await self._leases.started(run.lease.id, ["ffmpeg", *arguments])
+        return process
+
+    async def _read(
+        self, run: _Run, stage: _Stage, following: _Stage | None, waiting: list[asyncio.Task[Process]]
+    ) -> tuple[str | None, bool]:
+        """Read what one process makes; the process of the following stage is started shortly before it is needed.
+        Answers what went wrong, and whether the process thought that all was well."""
+        process = run.process
+        assert process is not None and process.stdout is not None and process.stderr is not None
+        listening = asyncio.create_task(read_tail(process.stderr, run.stderr))
+        cutter = run.rendition.encoding.cutter(stage.first, run.rendition.init)
+        try:
+            while not run.ended and (data := await process.stdout.read(_READ_BYTES)):
+                for piece in cutter.feed(data):
+                    run.making.pieces.append(piece.data)
+                    run.bytes_made += len(piece.data)
+                    run.rendition.tell()
+                    if not piece.completes:
+                        continue
+                    await self._keep_segment(run)
+                    if run.ended or run.next == stage.end:
+                        return None, False
+                    if following is not None and not waiting and run.next == stage.end - 1:
+                        waiting.append(asyncio.create_task(self._spawn(run, following)))
+                    await self._stay_near(run)
+            if run.ended:
+                return None, False
+            status = await process.wait()
+            return ("it ended too early", status == 0) if run.next < stage.end else (None, False)
+        except Unavailable as failure:
+            return failure.message, False
+        except (ValueError, IndexError, struct.error) as failure:
+            return f"its output makes no sense ({failure})", False
+        finally:
+            await end_process(process)
+            await listening
+
+    async def _keep_segment(self, run: _Run) -> None:
+        """A segment is whole: cache it and go on to the next, unless all that might be made for now is there already.
+        Raises Unavailable where there is no room."""
+        rendition, made = run.rendition, run.making
+        made.whole = True
+        rendition.tell()
+        await asyncio.to_thread(
+            self._cache.put, rendition.folder, rendition.key, f"{made.number}.m4s", b"".join(made.pieces)
+        )
+        run.making = _Making(made.number + 1)
+        run.measure(at=self._clock())
+        rendition.tell()
+        if run.next < rendition.count and await self._is_known(run):
+            run.ended = True
 
     async def _stay_near(self, run: _Run) -> None:
         """Wait while the run is far ahead of what is asked for: its pipe fills, and it sleeps."""
@@ -323,7 +523,7 @@ class Encoders:
         rendition = run.rendition
         numbers = [
             number
-            for number in range(run.next, len(rendition.encoding.grid.starts_s))
+            for number in range(run.next, rendition.count)
             if rendition.seconds_between(run.next, number) <= self._limits.run_ahead_s
         ]
         return await asyncio.to_thread(
@@ -331,8 +531,10 @@ class Encoders:
         )
 
     def _blame(self, run: _Run, error: str, *, empty: bool) -> None:
-        """A run came to nothing: who waited for it tries again."""
+        """A run came to nothing: who waited for it tries again, elsewhere if there is a place."""
         log.warning("an encoder ended at segment %d: %s", run.next, error)
+        if run.lease.pool_id is not None and not empty:
+            run.rendition.avoid[run.lease.pool_id] = self._clock() + _AVOID_S
         for waiter in run.rendition.waiters:
             if run.first <= waiter.number:
                 waiter.error = error
@@ -340,6 +542,19 @@ class Encoders:
                     waiter.empty_runs += 1
                 else:
                     waiter.failures += 1
+
+    async def _give_back(self, run: _Run, error: str | None) -> None:
+        state = TranscodeState.CANCELLED if run.cancelled else TranscodeState.COMPLETED
+        status = run.process.returncode if run.process is not None else None
+        ended = RunEnd(
+            report=run.report(),
+            state=TranscodeState.FAILED if error is not None else state,
+            exit_status=status if error is not None else None,
+            error=error,
+        )
+        # If it cannot be told now, the lease runs out by itself.
+        with contextlib.suppress(Unavailable):
+            await self._leases.end(ended)
 
     async def _end(self, runs: list[_Run]) -> None:
         for run in runs:
@@ -354,12 +569,24 @@ class Encoders:
         if not rendition.runs and not rendition.waiters and self._renditions.get(rendition.key) is rendition:
             del self._renditions[rendition.key]
 
-    async def _keep_tidy(self) -> None:
-        """End what nobody asked anything of for long."""
+    async def _keep(self) -> None:
+        """Keep the leases, do what others want of the runs, and end what nobody asked anything of for long."""
         while True:
-            await asyncio.sleep(min(_TIDY_EVERY_S, self._limits.idle_after_s))
+            await asyncio.sleep(min(BEAT_INTERVAL_S, self._limits.idle_after_s))
             before = self._clock() - self._limits.idle_after_s
             await self._end([run for run in self._all_runs() if run.last_used < before])
+            runs = {run.lease.id: run for run in self._all_runs() if not run.ended}
+            if not runs:
+                continue
+            try:
+                answer = await self._leases.beat([run.report() for run in runs.values()])
+            except Unavailable:
+                continue
+            for lease_id in answer.cancelled & runs.keys():
+                runs[lease_id].cancelled = True
+                await self._end([runs[lease_id]])
+            for session_id in answer.ended_sessions:
+                await self.release(session_id)
 
     async def _make_init(self, key: str, encoding: Encoding) -> bytes:
         folder = await self._folder()
@@ -373,3 +600,7 @@ class Encoders:
             raise Unavailable(f"the encoder does not work: {error}", retry_after_s=30) from error
         await asyncio.to_thread(self._cache.put, folder, key, _INIT_NAME, init)
         return init
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -11,22 +11,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from odeion.adapters.ffmpeg.boxes import boxes
 from odeion.adapters.ffmpeg.fmp4 import (
     Track,
     audio_fragment,
+    decode_time,
     read_fragment,
     read_track,
+    tag_hevc_for_apple,
     time_video,
     video_fragment,
 )
+from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments, upload_filters
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
-VERSION = 1
+VERSION = 2
 
 _USUAL_RATES = tuple(
     Fraction(rate)
@@ -34,8 +38,7 @@ _USUAL_RATES = tuple(
 )
 _FALLBACK_RATE = Fraction(25)
 _DEFAULT_VIDEO_BPS = 8_000_000
-_CRF = 20
-# libx264 with its pyramid of B-frames shows a picture at most this many frames after it is decoded.
+# Encoders with a pyramid of B-frames show a picture at most this many frames after it is decoded.
 _REORDERED_FRAMES = 2
 SAMPLE_RATE_HZ, AAC_FRAME = 48_000, 1024
 _AAC_FRAMES_PER_SEGMENT = 94  # 2.005 s
@@ -48,6 +51,10 @@ _UNINDEXED_LEAD_S = 6
 # A subtitle that is to be seen already came this long before, at most.
 _SUBTITLE_LEAD_S = 5
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
+# A segment is sent in pieces of this length, as they are made.
+_PIECE_US = 250_000
+# The decode times of a file's first few pictures are spread over what lies before them: they are needed together.
+_OPENING_SAMPLES = 2 * _REORDERED_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +81,21 @@ class EncoderInput:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a segment that can be played after the parts before it. `completes`: it is the last one."""
+
+    number: int
+    data: bytes
+    completes: bool
+
+
 class Cutter(ABC):
-    """Cuts what one run of an encoder writes into segments."""
+    """Cuts what one run of an encoder writes into pieces of segments."""
 
     @abstractmethod
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """More output; the segments completed by it. Raises ValueError for what does not fit the grid."""
-
-    def finish(self) -> Iterator[tuple[int, bytes]]:
-        """The output has ended."""
-        yield from ()
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """More output; the pieces completed by it. Raises ValueError for what does not fit the grid."""
 
 
 class Encoding(ABC):
@@ -91,9 +103,19 @@ class Encoding(ABC):
 
     grid: SegmentGrid
 
+    @property
     @abstractmethod
-    def arguments(self, number: int) -> list[str]:
-        """ffmpeg's arguments to make the segments from `number` on."""
+    def codec(self) -> str | None:
+        """That of the pictures, None for sound."""
+
+    @abstractmethod
+    def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
+        """ffmpeg's arguments to make the segments from `number` to before `end`."""
+
+    @property
+    @abstractmethod
+    def output(self) -> dict[str, Any]:
+        """What is made, for people."""
 
     @abstractmethod
     def init_arguments(self) -> list[str]:
@@ -111,6 +133,7 @@ class Encoding(ABC):
 def init_of(output: bytes) -> bytes:
     """The init segment of a fragmented file. Raises ValueError."""
     init = b"".join(output[box.start : box.end] for box in boxes(output) if box.kind in (b"ftyp", b"moov"))
+    init = tag_hevc_for_apple(init)
     read_track(init)
     return init
 
@@ -131,7 +154,8 @@ def frame_rate(stream: VideoStream) -> Fraction:
 
 @dataclass(kw_only=True)
 class VideoEncoding(Encoding):
-    """H.264. Segments of about one second twice, then of two seconds."""
+    """Pictures at a constant rate. Segments of half the length twice, so that playing begins soon, then of the
+    whole."""
 
     plan: VideoPlan
     stream: VideoStream
@@ -151,8 +175,26 @@ class VideoEncoding(Encoding):
         self.grid = SegmentGrid(tuple(float(cut / self.rate) for cut in cuts), float(self.frames / self.rate))
 
     @property
+    def codec(self) -> str | None:
+        return self.plan.codec
+
+    @property
+    def output(self) -> dict[str, Any]:
+        return {
+            "codec": self.plan.codec,
+            "width": self.plan.width,
+            "height": self.plan.height,
+            "frame_rate": round(float(self.rate), 3),
+            "bitrate_bps": self.bits_per_second,
+            "tone_mapped": self.plan.tone_map,
+            "hdr": self.plan.keeps_hdr,
+            "deinterlaced": self.plan.deinterlace,
+            "subtitles_burnt_in": self.plan.burn_in_stream is not None,
+        }
+
+    @property
     def _half(self) -> int:
-        return max(round(self.rate), 1)
+        return max(round(self.rate * self.plan.segment_length_s / 2), 1)
 
     @property
     def _whole(self) -> int:
@@ -180,39 +222,59 @@ class VideoEncoding(Encoding):
         """Makes ticks fine enough for decode times to be squeezed between frames."""
         return -(-10_000 // self.rate.numerator)
 
-    def arguments(self, number: int) -> list[str]:
+    def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
         first = self.cuts[number]
-        graph = self._graph(first)
+        graph = self._graph(first, encoder)
         lead_s = 0 if self.plan.burn_in_stream is None else _SUBTITLE_LEAD_S
         # `n` counts the frames of this run.
         frame = f"(n+{first})"
         keys = f"(not(mod({frame},{self._whole}))+eq({frame},{self._half}))*lte({frame},{self.cuts[-2]})"
         return [
+            *device_arguments(encoder.kind, encoder.device),
             *self.source.arguments(first / self.rate - lead_s),
-            *("-filter_complex", graph, "-map", "[out]", "-frames:v", str(self.frames - first)),
+            *("-filter_complex", graph, "-map", "[out]", "-frames:v", str(self.cuts[end] - first)),
             *("-force_key_frames", f"expr:{keys}"),
-            *self._encoder(),
+            *self._encoder(encoder),
             "pipe:1",
         ]
 
     def init_arguments(self) -> list[str]:
+        encoder = Encoder()
         colour = f"color=s={self.plan.width}x{self.plan.height}:r={self.rate.numerator}/{self.rate.denominator}"
-        graph = f"{colour},setsar=1,{_SDR},format=yuv420p[out]"
-        return ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", *self._encoder(), "pipe:1"]
+        graph = f"{colour},setsar=1,{self._tags},{self._upload(encoder)}[out]"
+        return ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", *self._encoder(encoder), "pipe:1"]
 
     def cutter(self, number: int, init: bytes) -> Cutter:
         return _VideoCutter(self, number, init)
 
-    def _encoder(self) -> list[str]:
-        rate = str(self.bits_per_second)
+    @property
+    def _tags(self) -> str:
+        if not self.plan.keeps_hdr:
+            return "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+        transfer = "arib-std-b67" if self.stream.hdr is HdrFormat.HLG else "smpte2084"
+        return f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+
+    def _upload(self, encoder: Encoder) -> str:
+        """Pictures in the form the encoder takes."""
+        if not self.plan.keeps_hdr:
+            return upload_filters(encoder.kind)
+        return upload_filters(encoder.kind).replace("yuv420p", "yuv420p10le").replace("nv12", "p010le")
+
+    def _encoder(self, encoder: Encoder) -> list[str]:
         return [
             *("-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough"),
-            *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-crf", str(_CRF)),
-            *("-maxrate", rate, "-bufsize", rate, "-g", str(4 * self._whole), "-sc_threshold", "0", "-forced-idr", "1"),
-            *(*_FRAGMENTS, "-video_track_timescale", str(self.timescale), "-flush_packets", "1"),
+            *encoder_arguments(
+                encoder, self.plan.codec, bits_per_second=self.bits_per_second, keyframe_frames=4 * self._whole
+            ),
+            # Each segment brings its own parameter sets: those of another encoder may differ from the announced ones.
+            *(("-bsf:v", "dump_extra=freq=keyframe") if self.plan.codec in ("h264", "hevc") else ()),
+            # As `hvc1` libavformat would take them out again; the init segment says it, as Apple's players insist on it.
+            *(("-tag:v", "hev1") if self.plan.codec == "hevc" else ()),
+            *(*_FRAGMENTS, "-frag_duration", str(_PIECE_US)),
+            *("-video_track_timescale", str(self.timescale), "-flush_packets", "1"),
         ]
 
-    def _graph(self, first: int) -> str:
+    def _graph(self, first: int, encoder: Encoder) -> str:
         plan = self.plan
         rebase = f"setpts=PTS-({float(self.source.origin_s):.6f})/TB"
         chain = [rebase]
@@ -222,17 +284,20 @@ class VideoEncoding(Encoding):
         chain.append(f"fps=fps={rate}:start_time={float(first / self.rate):.6f}:round=near")
         # Where the picture ends before the file does, the last one stays.
         chain.append("tpad=stop_mode=clone:stop=-1")
-        chain += _tone_mapped(self.stream, plan) if plan.tone_map else _scaled(self.stream, plan)
+        if plan.tone_map:
+            chain += _tone_mapped(self.stream, plan)
+        elif plan.keeps_hdr:
+            chain.append(f"scale={plan.width}:{plan.height}:flags=bicubic")
+        else:
+            chain += _scaled(self.stream, plan)
+        ready = f"setsar=1,{self._tags},{self._upload(encoder)}[out]"
         picture = f"[0:{plan.stream_index}]{','.join(chain)}"
         if plan.burn_in_stream is None:
-            return f"{picture},setsar=1,{_SDR},format=yuv420p[out]"
+            return f"{picture},{ready}"
         # Subtitles drawn for a picture with black bars stand where its lower edge was: align the lower edges.
         subtitles = f"[0:{plan.burn_in_stream}]{rebase},scale={plan.width}:-1[subtitles]"
         painted = "[picture][subtitles]overlay=x=(W-w)/2:y=H-h:eof_action=pass:repeatlast=0"
-        return f"{picture}[picture];{subtitles};{painted},setsar=1,{_SDR},format=yuv420p[out]"
-
-
-_SDR = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+        return f"{picture}[picture];{subtitles};{painted},{ready}"
 
 
 def _scaled(stream: VideoStream, plan: VideoPlan) -> list[str]:
@@ -256,16 +321,21 @@ def _tone_mapped(stream: VideoStream, plan: VideoPlan) -> list[str]:
 
 
 class _VideoCutter(Cutter):
-    """Each fragment begins with a keyframe and is a segment. Only the order and spacing of its pictures is believed;
-    where it stands is known from the grid."""
+    """A fragment that begins with a keyframe begins a segment. Only the order and spacing of pictures is believed;
+    where they stand is known from the grid."""
 
     def __init__(self, encoding: VideoEncoding, number: int, init: bytes) -> None:
         self._encoding, self._number, self._init = encoding, number, init
         self._track = read_track(init)
         self._buffer = bytearray()
         self._head: bytes | None = None
+        # Of the segment under way: how many of its pictures are out, when its first one is shown by the encoder's
+        # clock, and the pictures that wait to go out together.
+        self._out = 0
+        self._opening = 0
+        self._waiting: list[tuple[int, bytes, bool]] = []
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, data: bytes) -> Iterator[Piece]:
         self._buffer += data
         used = 0
         moof: tuple[int, int] | None = None
@@ -278,47 +348,66 @@ class _VideoCutter(Cutter):
                 continue
             if box.kind == b"mdat" and moof is not None:
                 with memoryview(self._buffer) as view:
-                    segment = self._segment(bytes(view[moof[0] : moof[1]]), view, moof[0])
-                yield self._number, segment
-                self._number += 1
+                    piece = self._piece(bytes(view[moof[0] : moof[1]]), view, moof[0])
+                if piece is not None:
+                    yield piece
             moof, used = None, box.end
         del self._buffer[:used]
 
     def _check(self) -> None:
-        """Segments are played with the init segment that was made beforehand, so it must be the same."""
-        if self._head is not None and _configuration(self._head) != _configuration(self._init):
-            raise ValueError("the encoder chose other parameters than were announced")
+        """Segments are played with the init segment that was made beforehand, so the picture must be of its size."""
+        if self._head is not None and _size(self._head) != _size(self._init):
+            raise ValueError("the encoder makes another size than was announced")
         self._head = None
 
-    def _segment(self, moof: bytes, data: memoryview, base: int) -> bytes:
+    def _piece(self, moof: bytes, data: memoryview, base: int) -> Piece | None:
         self._check()
         encoding, number = self._encoding, self._number
         if number + 1 >= len(encoding.cuts):
             raise ValueError("more segments than there are in the grid")
         first, end = encoding.cuts[number], encoding.cuts[number + 1]
-        samples = read_fragment(moof)
-        if len(samples) != end - first or not samples[0].key:
-            raise ValueError(f"segment {number} has {len(samples)} frames instead of {end - first}")
-        tick, opening = encoding.ticks_per_frame, samples[0].shown
-        shown = [first * tick + sample.shown - opening for sample in samples]
-        decoded = [(first + position - _REORDERED_FRAMES) * tick for position in range(len(samples))]
-        until = (end - _REORDERED_FRAMES) * tick
+        samples, clock = read_fragment(moof), decode_time(moof)
+        if not samples:
+            return None
+        begins = self._out == 0 and not self._waiting
+        if begins != samples[0].key or any(sample.key for sample in samples[1:]):
+            raise ValueError(f"segment {number} does not begin with its keyframe")
+        if begins:
+            self._opening = clock + samples[0].shown
+        for sample in samples:
+            payload = bytes(data[base + sample.offset : base + sample.offset + sample.size])
+            self._waiting.append((clock + sample.shown - self._opening, payload, sample.key))
+        count = self._out + len(self._waiting)
+        if count > end - first:
+            raise ValueError(f"segment {number} has more than its {end - first} frames")
+        completes = count == end - first
+        if not completes and number == 0 and count < _OPENING_SAMPLES:
+            return None
+        tick = encoding.ticks_per_frame
+        opening = first + self._out - _REORDERED_FRAMES
+        shown = [first * tick + time for time, _, _ in self._waiting]
+        decoded = [(opening + position) * tick for position in range(len(shown))]
+        until = (opening + len(shown)) * tick
         times = time_video(shown, decoded, until, opens_timeline=number == 0)
-        payload = [data[base + sample.offset : base + sample.offset + sample.size] for sample in samples]
-        try:
-            return video_fragment(number, self._track, times, payload, [sample.key for sample in samples])
-        finally:
-            for view in payload:
-                view.release()
+        keys = [key for _, _, key in self._waiting]
+        fragment = video_fragment(number, self._track, times, [payload for _, payload, _ in self._waiting], keys)
+        self._out, self._waiting = count, []
+        if completes:
+            self._number, self._out = number + 1, 0
+        return Piece(number, fragment, completes)
 
 
-def _configuration(init: bytes) -> bytes | None:
-    entry = read_track(init).sample_entry
-    inner = next((box for box in boxes(entry, 86) if box.kind == b"avcC"), None)
-    return entry[inner.start : inner.end] if inner else None
+def _size(init: bytes) -> bytes:
+    """Width and height in a visual sample entry."""
+    return read_track(init).sample_entry[32:36]
 
 
 # --- audio ----------------------------------------------------------------------------------------------------------
+
+
+# By the loudness of the moment alone, so that a run that begins later hears the same. (EBU R 128 in one pass adapts
+# over seconds and answers with a delay of three.)
+_NORMALIZED = "acompressor=threshold=0.06:ratio=4:attack=5:release=250:makeup=3,alimiter=limit=0.95:level=0"
 
 
 @dataclass(kw_only=True)
@@ -350,15 +439,29 @@ class AudioEncoding(Encoding):
         """The frame a run begins with, to give whole frames from a segment's first on."""
         return max(self.cuts[number] - _AAC_LEAD_FRAMES, 0)
 
-    def arguments(self, number: int) -> list[str]:
+    @property
+    def codec(self) -> str | None:
+        return None
+
+    @property
+    def output(self) -> dict[str, Any]:
+        return {
+            "codec": "aac",
+            "channels": self.plan.channels,
+            "bitrate_bps": self.bits_per_second,
+            "normalized": self.plan.normalize,
+        }
+
+    def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
         first = self.first_encoded(number) * AAC_FRAME
         start_s = Fraction(first, SAMPLE_RATE_HZ)
-        total = (self.frames + 1) * AAC_FRAME - first
+        total = (self.cuts[end] + 1) * AAC_FRAME - first
         chain = [
             f"asetpts=PTS-({float(self.source.origin_s):.6f})/TB",
             *([f"atrim=start={float(start_s):.6f}"] if first else []),
             # Holes are filled with silence, overlaps cut, and the first sample stands where it should.
             f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts={first}:{self._mix}",
+            *([_NORMALIZED] if self.plan.normalize else []),
             f"aformat=sample_fmts=fltp:channel_layouts={self._layout}",
             f"apad=whole_len={total}",
             f"atrim=end_sample={total}",
@@ -402,7 +505,7 @@ class _AudioCutter(Cutter):
         self._buffer = bytearray()
         self._frames: list[bytes] = []
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, data: bytes) -> Iterator[Piece]:
         self._buffer += data
         at = 0
         cuts = self._encoding.cuts
@@ -418,7 +521,7 @@ class _AudioCutter(Cutter):
             self._next += 1
             at += size
             if self._next == cuts[self._number + 1]:
-                yield self._number, self._segment()
+                yield Piece(self._number, self._segment(), completes=True)
                 self._number += 1
                 self._frames = []
                 if self._number + 1 == len(cuts):

@@ -176,6 +176,15 @@ class Sample:
     key: bool
 
 
+def decode_time(moof: bytes | bytearray | memoryview) -> int:
+    """The first decode time of a `moof` with one track. Raises ValueError."""
+    box = find(moof, b"moof", b"traf", b"tfdt")
+    if box is None:
+        raise ValueError("a fragment without a time")
+    (time,) = struct.unpack_from(">Q" if moof[box.body] else ">I", moof, box.body + 4)
+    return int(time)
+
+
 def read_fragment(moof: bytes | bytearray | memoryview) -> list[Sample]:
     """The samples of a `moof` with one track, whose data offsets count from its start. Raises ValueError."""
     traf = find(moof, b"moof", b"traf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.process import FfmpegFailed, run_ffmpeg
@@ -46,6 +47,49 @@ def device_arguments(kind: PoolKind, device: str | None) -> list[str]:
         case PoolKind.VAAPI:
             return ["-init_hw_device", f"vaapi=hw:{device}", "-filter_hw_device", "hw"]
     return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """With what a run encodes: the kind of pool and its device, and libx264's name of the effort."""
+
+    kind: PoolKind = PoolKind.CPU
+    device: str | None = None
+    preset: str = "veryfast"
+
+
+def encoder_arguments(encoder: Encoder, codec: str, *, bits_per_second: int, keyframe_frames: int) -> list[str]:
+    """Even quality within a rate: the buffer holds one second. Keyframes come where they are forced, and at least every
+    `keyframe_frames`."""
+    rate = str(bits_per_second)
+    bounded = ["-maxrate", rate, "-bufsize", rate, "-g", str(keyframe_frames)]
+    name = ENCODERS[encoder.kind][codec]
+    device = encoder_device_arguments(encoder.kind, encoder.device)
+    match encoder.kind, codec:
+        case PoolKind.CPU, "h264":
+            quality = ["-preset", encoder.preset, "-profile:v", "high", "-crf", "20", "-sc_threshold", "0"]
+            return ["-c:v", name, *quality, "-forced-idr", "1", *bounded]
+        case PoolKind.CPU, "hevc":
+            parameters = "scenecut=0:open-gop=0:log-level=error"
+            quality = ["-preset", encoder.preset, "-crf", "23", "-x265-params", parameters]
+            return ["-c:v", name, *quality, "-forced-idr", "1", *bounded]
+        case PoolKind.CPU, "av1":
+            # SVT-AV1 counts its presets the other way round; with a limit it wants quality and rate in one.
+            effort = str(_AV1_PRESETS.get(encoder.preset, 10))
+            return ["-c:v", name, "-preset", effort, "-crf", "32", "-maxrate", rate, "-g", str(keyframe_frames)]
+        case PoolKind.CPU, "vp9":
+            quality = ["-deadline", "realtime", "-cpu-used", "7", "-row-mt", "1", "-b:v", rate]
+            return ["-c:v", name, *quality, *bounded]
+        case PoolKind.NVENC, _:
+            quality = ["-preset", "p4", "-rc", "vbr", "-cq", "23", "-b:v", "0", "-forced-idr", "1"]
+            return ["-c:v", name, *device, *quality, *bounded]
+        case PoolKind.QSV, _:
+            quality = ["-preset", "veryfast", "-b:v", rate, "-forced_idr", "1"]
+            return ["-c:v", name, *device, *quality, *bounded]
+    return ["-c:v", name, *device, "-rc_mode", "VBR", "-b:v", rate, *bounded]
+
+
+_AV1_PRESETS = {"ultrafast": 12, "superfast": 11, "veryfast": 10, "faster": 9, "fast": 8, "medium": 7}
 
 
 def encoder_device_arguments(kind: PoolKind, device: str | None) -> list[str]:

@@ -20,10 +20,10 @@ def stamp_key(source: MediaSource, stream_index: int) -> str:
 def rendition_key(source: MediaSource, rendition: Rendition) -> str:
     plan: list[object] = [rendition.treatment.value, rendition.bitrate_bps]
     if isinstance(rendition, VideoPlan):
-        plan += [rendition.width, rendition.height, rendition.tone_map, rendition.deinterlace]
-        plan.append(rendition.burn_in_stream)
+        plan += [rendition.codec, rendition.width, rendition.height, rendition.tone_map, rendition.keeps_hdr]
+        plan += [rendition.deinterlace, rendition.segment_length_s, rendition.burn_in_stream]
     else:
-        plan.append(rendition.channels)
+        plan += [rendition.channels, rendition.normalize]
     return _digest([stamp_key(source, rendition.stream_index), *plan])
 
 

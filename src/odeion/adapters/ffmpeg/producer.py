@@ -19,8 +19,11 @@ from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
+from odeion.application.transcoding.ports import EncoderLeases
+from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.ids import PlaybackSessionId
+from odeion.domain.transcoding import TranscodeSettings
 
 
 class HlsRenditionProducer:
@@ -29,17 +32,17 @@ class HlsRenditionProducer:
     def __init__(
         self,
         cache_folder: Callable[[], Awaitable[Path]],
-        encoder_limit: int,
+        leases: EncoderLeases,
+        settings: Callable[[], Awaitable[TranscodeSettings]],
         cache_limit_bytes: int,
         *,
         indexes: MediaIndexes | None = None,
         limits: EncoderLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`encoder_limit`: how many encoders of pictures may run at once; twice as many of sound. `clock`: seconds that
-        only go forward. Without `indexes` what is copied is read by libavformat."""
+        """`settings` are asked when an encoder starts. `clock`: seconds that only go forward. Without `indexes` what is copied is read by libavformat."""
         cache = SegmentCache(cache_limit_bytes)
-        self._encoders = Encoders(encoder_limit, cache, cache_folder, limits, clock)
+        self._encoders = Encoders(leases, settings, cache, cache_folder, limits, clock)
         self._copies = Copies(indexes)
         self._facts: OrderedDict[str, RenditionFacts] = OrderedDict()
 
@@ -72,12 +75,13 @@ class HlsRenditionProducer:
     async def segment(
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
     ) -> AsyncIterator[bytes]:
-        """See RenditionProducer. The segment is whole when this returns."""
+        """See RenditionProducer. What is converted is handed on as it is made."""
         if rendition.treatment is Treatment.COPY:
             return await self._copies.segment(source, rendition, number)
         await asyncio.to_thread(check_source, source)
         encoding = await self._encoding(source, rendition)
-        return _once(await self._encoders.segment(rendition_key(source, rendition), encoding, number, session_id))
+        key = rendition_key(source, rendition)
+        return await self._encoders.segment(key, source.file_id, encoding, number, session_id)
 
     async def release(self, session_id: PlaybackSessionId) -> None:
         await self._encoders.release(session_id)
@@ -108,9 +112,9 @@ class HlsRenditionProducer:
             width=rendition.width,
             height=rendition.height,
             frame_rate=float(frame_rate(video_stream(source, rendition))),
-            video_range="SDR",
+            video_range=_video_range(video_stream(source, rendition)) if rendition.keeps_hdr else "SDR",
         )
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+def _video_range(stream: VideoStream) -> str:
+    return "HLG" if stream.hdr is HdrFormat.HLG else "PQ"

@@ -24,8 +24,9 @@ class Treatment(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoPlan:
-    """COPY, or TRANSCODE to H.264 of `height` lines at `bitrate_bps`. `burn_in_stream` is the subtitle stream painted
-    into the picture."""
+    """COPY, or TRANSCODE to `codec` with `height` lines at `bitrate_bps` in segments of `segment_length_s`.
+    `burn_in_stream` is the subtitle stream painted into the picture. `keeps_hdr`: what is made is HDR as the source is,
+    in 10 bits; `tone_map`: it is brought down to SDR."""
 
     stream_index: int
     treatment: Treatment
@@ -35,14 +36,16 @@ class VideoPlan:
     height: int
     bitrate_bps: int | None = None
     tone_map: bool = False
+    keeps_hdr: bool = False
     deinterlace: bool = False
+    segment_length_s: int = 2
     burn_in_stream: int | None = None
     reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioPlan:
-    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`."""
+    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`. `normalize` evens out the loudness."""
 
     stream_index: int
     treatment: Treatment
@@ -50,6 +53,7 @@ class AudioPlan:
     codec: str
     channels: int
     bitrate_bps: int | None = None
+    normalize: bool = False
     language: str | None = None
     label: str
     selected: bool
