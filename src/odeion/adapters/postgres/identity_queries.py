@@ -110,11 +110,10 @@ class PostgresSecurityTrailQueries:
         query = select(security_events, actors.c.username.label("actor_username")).outerjoin(
             actors, actors.c.id == events.actor_id
         )
-        if where.kinds:
-            query = query.where(events.kind.in_([kind.value for kind in where.kinds]))
         if where.username is not None:
             query = query.where(func.lower(events.username) == func.lower(where.username))
         for column, wanted in (
+            (events.kind, where.kind),
             (events.user_id, where.user_id),
             (events.actor_id, where.actor_id),
             (events.address, where.address),

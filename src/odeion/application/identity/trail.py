@@ -35,7 +35,7 @@ class SecurityEventFilter:
     """`username` is the name as it was then, ignoring case: the only way to those who are gone. `since` is within,
     `until` is not."""
 
-    kinds: tuple[SecurityEventKind, ...] = ()
+    kind: SecurityEventKind | None = None
     user_id: UserId | None = None
     username: str | None = None
     actor_id: UserId | None = None

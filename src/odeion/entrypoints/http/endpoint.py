@@ -219,15 +219,12 @@ def _bind_path(endpoint: Endpoint, raw: dict[str, str]) -> dict[str, Any]:
 
 
 def _bind_query(model: type[BaseModel]) -> BaseModel:
-    # A name given twice is a list only where the model has a list; elsewhere the client means something else than we
-    # would read.
+    # Of a name given twice the client may mean another value than we would read.
     raw: dict[str, Any] = {}
     for name, values in request.args.lists():
-        field_info = model.model_fields.get(name)
-        takes_many = field_info is not None and typing.get_origin(field_info.annotation) is list
-        if len(values) > 1 and not takes_many:
+        if len(values) > 1:
             raise BadRequest(f"the query parameter {name!r} is given more than once")
-        raw[name] = values if takes_many else values[0]
+        raw[name] = values[0]
     try:
         return model.model_validate_strings(raw)
     except ValidationError as error:

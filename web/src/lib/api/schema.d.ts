@@ -8604,8 +8604,7 @@ export interface operations {
                 page?: number;
                 /** @description Items per page */
                 per_page?: number;
-                /** @description Any of these */
-                kind?: ("first_run_completed" | "login_succeeded" | "login_failed" | "login_throttled" | "second_factor_failed" | "refresh_reused" | "signed_out" | "sessions_revoked" | "password_changed" | "password_reset_link_made" | "password_reset" | "user_created" | "user_renamed" | "user_deleted" | "user_locked" | "user_unlocked" | "role_changed" | "permissions_changed" | "invite_created" | "invite_deleted" | "invite_redeemed" | "device_code_created" | "device_paired" | "api_key_created" | "api_key_revoked" | "oauth_settings_changed" | "oauth_linked" | "oauth_unlinked" | "passkey_added" | "passkey_removed" | "totp_enabled" | "totp_disabled" | "recovery_codes_made" | "recovery_code_used" | "second_factors_reset")[];
+                kind?: "first_run_completed" | "login_succeeded" | "login_failed" | "login_throttled" | "second_factor_failed" | "refresh_reused" | "signed_out" | "sessions_revoked" | "password_changed" | "password_reset_link_made" | "password_reset" | "user_created" | "user_renamed" | "user_deleted" | "user_locked" | "user_unlocked" | "role_changed" | "permissions_changed" | "invite_created" | "invite_deleted" | "invite_redeemed" | "device_code_created" | "device_paired" | "api_key_created" | "api_key_revoked" | "oauth_settings_changed" | "oauth_linked" | "oauth_unlinked" | "passkey_added" | "passkey_removed" | "totp_enabled" | "totp_disabled" | "recovery_codes_made" | "recovery_code_used" | "second_factors_reset";
                 /** @description Whom it is about */
                 user_id?: number;
                 /** @description Whom it is about, by the name they had then */

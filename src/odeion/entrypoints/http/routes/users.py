@@ -155,7 +155,7 @@ async def get_user_activity(viewer: Viewer, id: Id, query: PageQuery) -> UserAct
 
 
 class SecurityEventQuery(PageQuery):
-    kind: list[SecurityEventKind] = Field([], max_length=len(SecurityEventKind), description="Any of these")
+    kind: SecurityEventKind | None = None
     user_id: Id | None = Field(None, description="Whom it is about")
     username: Username | None = Field(None, description="Whom it is about, by the name they had then")
     actor_id: Id | None = Field(None, description="Who did it")
@@ -165,7 +165,7 @@ class SecurityEventQuery(PageQuery):
 
     def filter(self) -> SecurityEventFilter:
         return SecurityEventFilter(
-            kinds=tuple(self.kind),
+            kind=self.kind,
             user_id=UserId(self.user_id) if self.user_id else None,
             username=self.username,
             actor_id=UserId(self.actor_id) if self.actor_id else None,
