@@ -54,17 +54,21 @@ def serving(films: Path, folder: Path) -> Iterator[Server]:
         port = listening.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ODEION_")}
     command = [sys.executable, "-m", "odeion", "serve", "--data-dir", str(folder / "data")]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env={**environment, "ODEION_SETUP_CODE": _SETUP_CODE},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env={**environment, "ODEION_SETUP_CODE": _SETUP_CODE},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:
             _until(lambda: process.poll() is not None or _answers(api), "the server answers", _START_LIMIT_S)
+            if process.poll() is not None:
+                raise AssertionError(f"the server ended:\n{log.read_text()[-3000:]}")
             account = {"code": _SETUP_CODE, "username": "bench", "password": "correct horse battery"}
             token = api.post("/api/setup", json=account).raise_for_status().json()["token"]
             api.headers["Authorization"] = f"Bearer {token}"
