@@ -370,7 +370,10 @@ def _auth_method(metadata: dict[str, Any], secret: str | None) -> str:
 def _algorithms(metadata: dict[str, Any]) -> list[str]:
     """Those we accept of those the provider says it signs with."""
     named = metadata.get("id_token_signing_alg_values_supported")
-    return [name for name in ALGORITHMS if isinstance(named, list) and name in named]
+    accepted = [name for name in ALGORITHMS if isinstance(named, list) and name in named]
+    if not accepted:
+        raise ProviderFailed("it signs its ID tokens in no way that is accepted")
+    return accepted
 
 
 def _text(tokens: dict[str, Any], name: str) -> str:

@@ -151,7 +151,8 @@ class OAuthSettings:
     def _with_secret(self, provider: Provider, secret: str | None, earlier: Provider | None) -> Provider:
         if secret is not None:
             return replace(provider, sealed_secret=self._box.seal(secret.encode(), purpose=_purpose(provider.key)))
-        if earlier is None or earlier.sealed_secret is None:
+        # Without a client there is nobody to prove to be: one for native apps only.
+        if earlier is None or earlier.sealed_secret is None or not provider.client_id:
             return provider
         if not provider.keeps_secret_of(earlier):
             raise Invalid(

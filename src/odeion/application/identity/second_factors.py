@@ -10,6 +10,7 @@ import pyotp
 
 from odeion.application.identity.caller import OPERATOR as COMMAND_LINE
 from odeion.application.identity.caller import Caller
+from odeion.application.identity.login_sessions import end_sessions
 from odeion.application.identity.ports import IdentityTx, LoginThrottle, PasswordHasher
 from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
@@ -19,7 +20,6 @@ from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.codes import ALPHABET, grouped, typed
 from odeion.domain.identity.second_factors import RECOVERY_CODES, RECOVERY_LENGTH, SecondFactor, Totp
 from odeion.domain.identity.security_events import SecurityEventKind
-from odeion.domain.identity.tickets import TicketKind
 from odeion.domain.identity.users import Role, User
 from odeion.domain.shared.errors import BadRequest, Conflict, Forbidden, NotFound
 from odeion.domain.shared.ids import UserId
@@ -173,8 +173,7 @@ class SecondFactors:
         for passkey in await tx.passkeys.list_of(user.id):
             await tx.passkeys.delete(passkey)
         await tx.recovery_codes.replace(user.id, [], at=now)
-        await tx.tickets.drop(TicketKind.SECOND_FACTOR, user.id)
-        await tx.login_sessions.revoke_all(user.id, at=now)
+        await end_sessions(tx, user.id, at=now)
         await tx.trail.record(security_event(SecurityEventKind.SECOND_FACTORS_RESET, user, viewer, caller, at=now))
 
     async def _require_proof(self, viewer: Viewer, caller: Caller, *, password: str | None, code: str | None) -> None:
