@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from odeion.adapters.memory.store import MemoryStore
-from odeion.adapters.postgres.database import create_engine
-from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.application.libraries.repositories import PlacedFile
 from odeion.application.shared.viewer import OPERATOR
 from odeion.domain.catalog import EpisodeIdentity, FileRole, MediaRef, Placement, PlayableType, TitleIdentity
@@ -36,7 +32,6 @@ from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
 from odeion.domain.shared.ids import LibraryId, MediaFileId, TaskId, UserId
 from odeion.domain.task import Task, TaskType
-from tests.harness import Servers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -68,17 +63,6 @@ TECHNICAL = TechnicalInfo(
     subtitles=(SubtitleStream(index=2, codec="subrip", is_text=True, is_forced=True),),
     chapters=(Chapter(start_ms=0, end_ms=10, title="One"),),
 )
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def uow(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Any]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    async with servers.database() as url:
-        engine = create_engine(url, pool_size=3)
-        yield PostgresUnitOfWorkFactory(engine)
-        await engine.dispose()
 
 
 def user(name: str = "Mira") -> User:

@@ -20,7 +20,18 @@ LIST: list[dict[str, Any]] = json.loads(Path(__file__).with_name("endpoints.json
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi_document()))
 
 # What is built. An operation of these must be as listed, and nothing of the list may appear half-built.
-BUILT_TAGS = {"API Keys", "Auth", "Users", "Invites", "Transcoding", "Libraries", "Movies", "Progress", "Filesystem", "App"}
+BUILT_TAGS = {
+    "API Keys",
+    "Auth",
+    "Users",
+    "Invites",
+    "Transcoding",
+    "Libraries",
+    "Movies",
+    "Progress",
+    "Filesystem",
+    "App",
+}
 BUILT = {
     ("GET", "/api/series"),
     ("GET", "/api/series/{id}"),
