@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import update
 
 from odeion.adapters.postgres.tables.identity import users
-from odeion.application.identity.sign_in import Caller
+from odeion.application.identity.caller import Caller
+from odeion.application.identity.sign_in import open_session
 from odeion.domain.identity.api_keys import Scope
 from odeion.domain.identity.users import Permissions, Role
 from odeion.domain.shared.ids import UserId
@@ -131,10 +132,13 @@ class Callers:
 
     async def _token(self, name: str) -> str:
         container = self._harness.container
+        caller, now = Caller(user_agent="test", address="127.0.0.1"), container.clock().now()
         async with container.uow()() as tx:
             user = await tx.users.get(UserId(self._ids.get(name, self._ids["admin"])))
-        caller = Caller(user_agent="test", address="127.0.0.1")
-        session = await container.use_cases().sign_in.start_session(user, caller)
+            session = await open_session(
+                tx, user, caller, tokens=container.tokens(), secrets=container.secrets(), at=now
+            )
+            await tx.commit()
         claims = container.tokens().read(session.token, at=container.clock().now())
         match name:
             case "refresh token":
@@ -169,7 +173,8 @@ async def callers(matrix: Harness) -> Callers:
 async def test_access(endpoint: Endpoint, callers: Callers) -> None:
     rule = rules()[endpoint.method, endpoint.path]
     path = re.sub(r"\{\w+\}", "999999", endpoint.path.replace("{type}", "movie"))
-    found, wanted = {}, {}
+    found: dict[str, int | None] = {}
+    wanted: dict[str, int | None] = {}
     for identity in IDENTITIES:
         status = expected(rule, identity)
         if endpoint.access is Access.TOKEN and status is None:
