@@ -14,6 +14,7 @@ from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.process import running
 from odeion.adapters.embedded.valkey import EmbeddedValkey
 from tests.harness import Harness, Servers, Shelf, open_harness
+from tests.integration.oidc.provider import OidcProvider, running_oidc_provider
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,12 @@ async def servers() -> AsyncIterator[Servers]:
 async def harness(servers: Servers, tmp_path: Path) -> AsyncIterator[Harness]:
     async with open_harness(servers, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+async def oidc_provider() -> AsyncIterator[OidcProvider]:
+    async with running_oidc_provider() as provider:
+        yield provider
 
 
 @pytest.fixture(scope="session")
