@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from quart import g, request
+from quart import g, has_websocket_context, request, websocket
 
 from odeion.application.identity.caller import Caller
 from odeion.application.shared.viewer import Viewer
@@ -49,9 +49,10 @@ def comes_from_proxy() -> bool:
 
 
 def client_address() -> str:
-    address = request.remote_addr or "unknown"
+    asking = websocket if has_websocket_context() else request
+    address = asking.remote_addr or "unknown"
     trusted = http_settings().trusted_proxies
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    hops = [hop.strip() for hop in asking.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
     # From the nearest hop outwards: each one is believed while the one that reported it is trusted.
     while hops and _is_trusted(address, trusted):
         candidate = hops.pop()
