@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from odeion.domain.playback.policy import ServerPolicy
 from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 from odeion.domain.shared.events import Event, RecordsEvents
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId
@@ -181,3 +182,13 @@ class TranscodeSettings:
     start_preset: str = "superfast"
     hevc: bool = False
     av1: bool = False
+
+    def policy(self) -> ServerPolicy:
+        """What the decision how to play a file has to know of them."""
+        return ServerPolicy(
+            max_height=self.max_height,
+            max_video_bitrate_bps=self.max_video_bitrate_bps,
+            segment_length_s=self.segment_length_s,
+            hevc=self.hevc,
+            av1=self.av1,
+        )

@@ -168,7 +168,9 @@ class Container(containers.DeclarativeContainer):
         indexes=indexer,
     )
     subtitles = providers.Singleton(FfmpegSubtitleConverter, cache_folder=path_settings.provided.subtitle_cache)
-    playback_sessions = providers.Singleton(PlaybackSessions, uow, sources, producer, secrets, clock)
+    playback_sessions = providers.Singleton(
+        PlaybackSessions, uow, sources, producer, secrets, clock, transcode_options.provided.policy
+    )
     streams = providers.Singleton(
         Streams,
         providers.Singleton(PostgresStreamSessions, engine),

@@ -11,7 +11,7 @@ import pytest
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.rendition_producer import MemoryRenditionProducer
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionProducer
-from odeion.domain.playback.plan import PlaybackPlan
+from odeion.domain.playback.plan import PlaybackPlan, Treatment
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 from tests.integration.media import hls
@@ -64,6 +64,21 @@ class RenditionProducerContract:
             for number in range(len((await producer.grid(source, rendition)).starts_s)):
                 first = await self._fetch(producer, source, rendition, number, ME)
                 assert first and first == await self._fetch(producer, source, rendition, number, OTHER)
+
+    async def test_keyframes_of_copied_pictures_can_be_had_alone(
+        self, producer: RenditionProducer, source: MediaSource, plan: PlaybackPlan
+    ) -> None:
+        assert plan.video is not None
+        facts, grid = await producer.facts(source, plan.video), await producer.grid(source, plan.video)
+        copied = plan.video.treatment is Treatment.COPY
+        assert (facts.keyframe_bandwidth_bps is not None) == copied
+        for number in range(-1, len(grid.starts_s) + 1):
+            if copied and 0 <= number < len(grid.starts_s):
+                whole = await self._fetch(producer, source, plan.video, number, ME)
+                assert 0 < len(await producer.keyframe(source, plan.video, number)) != len(whole)
+            else:
+                with pytest.raises(NotFound):
+                    await producer.keyframe(source, plan.video, number)
 
     async def test_there_is_nothing_beyond_the_grid(
         self, producer: RenditionProducer, source: MediaSource, plan: PlaybackPlan

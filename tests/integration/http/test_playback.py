@@ -198,7 +198,12 @@ class TestHls:
         master = (await somebody.get(session["url"])).body.decode()
         assert 'CODECS="avc1.' in master and "RESOLUTION=128x72" in master
         names = [*re.findall(r'URI="([^"]+)"', master), *re.findall(r"^[^#\n].*$", master, re.MULTILINE)]
-        assert len(names) == 3
+        assert sorted(names) == [
+            "audio-1/index.m3u8",
+            "subtitles/0.m3u8",
+            "video/index.m3u8",
+            "video/keyframes.m3u8",
+        ]
         for name in names:
             playlist = await somebody.get(f"{base}/{name}")
             assert playlist.status == 200 and playlist.body.startswith(b"#EXTM3U"), name

@@ -297,7 +297,7 @@ async def publish(producer: RenditionProducer, source: MediaSource, plan: Playba
     facts = [(audio, await producer.facts(source, audio)) for audio in plan.audio]
     master = folder / "master.m3u8"
     video_facts = await producer.facts(source, plan.video)
-    master.write_text(playlists.master(plan, (plan.video, video_facts), facts))
+    master.write_text(playlists.master(plan, [(plan.video, video_facts)], facts))
     return master
 
 

@@ -20,6 +20,7 @@ from odeion.domain.media_file import (
 from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
 from odeion.domain.playback.decision import decide, qualities
 from odeion.domain.playback.plan import PlaybackPlan, PlayMode, Treatment
+from odeion.domain.playback.policy import ServerPolicy
 from odeion.domain.playback.profiles import ProfileName
 from odeion.domain.playback.session import EndReason, PlaybackEnded, PlaybackSession
 from odeion.domain.shared.errors import Conflict, Gone, Invalid
@@ -56,9 +57,99 @@ def plan(
     technical: TechnicalInfo,
     capabilities: ClientCapabilities = BROWSER,
     sidecars: tuple[SidecarSubtitle, ...] = (),
+    policy: ServerPolicy = ServerPolicy(),  # noqa: B008
     **options: object,
 ) -> PlaybackPlan:
-    return decide(technical, sidecars, capabilities, PlaybackOptions(**options))  # type: ignore[arg-type]
+    return decide(technical, sidecars, capabilities, PlaybackOptions(**options), policy)  # type: ignore[arg-type]
+
+
+HDR_TV = ClientCapabilities(
+    video=(VideoCapability(codec="hevc", max_bit_depth=10, max_height=2160), VideoCapability(codec="h264")),
+    audio=(AudioCapability(codec="aac"), AudioCapability(codec="eac3")),
+    hdr=frozenset({HdrFormat.HDR10}),
+)
+UHD_HDR = replace(
+    H264, codec="hevc", width=3840, height=2160, bit_depth=10, hdr=HdrFormat.HDR10, bitrate_bps=40_000_000
+)
+
+
+class TestRungs:
+    def test_a_player_may_go_down_from_what_it_begins_with(self) -> None:
+        decided = plan(film("matroska,webm"))
+        assert decided.video is not None and decided.video.treatment is Treatment.COPY
+        assert [(rung.rung, rung.height, rung.treatment) for rung in decided.rungs] == [
+            ("mobile", 720, Treatment.TRANSCODE),
+            ("sd", 480, Treatment.TRANSCODE),
+            ("360p", 360, Treatment.TRANSCODE),
+        ]
+
+    def test_a_chosen_quality_stands_alone(self) -> None:
+        assert plan(film("matroska,webm"), profile=ProfileName.SD).rungs == ()
+        assert plan(film()).rungs == ()
+
+    def test_none_is_larger_than_the_picture(self) -> None:
+        small = replace(H264, width=640, height=360)
+        assert plan(film("matroska,webm", video=(small,))).rungs == ()
+
+    def test_burnt_in_subtitles_are_in_all_of_them(self) -> None:
+        decided = plan(film("matroska,webm", subtitles=(PGS,)), subtitle_key="stream:4")
+        assert {rung.burn_in_stream for rung in decided.rungs} == {4}
+
+    def test_hdr_comes_down_to_sdr_where_h264_is_made(self) -> None:
+        decided = plan(film("matroska,webm", video=(UHD_HDR,)), HDR_TV)
+        assert decided.video is not None and decided.video.treatment is Treatment.COPY
+        assert decided.rungs and all(rung.tone_map and not rung.keeps_hdr for rung in decided.rungs)
+
+
+class TestServerPolicy:
+    def test_nothing_is_made_larger_than_the_ceiling(self) -> None:
+        policy = ServerPolicy(max_height=720, max_video_bitrate_bps=1_500_000)
+        decided = plan(film(video=(replace(H264, codec="mpeg2video"),)), policy=policy)
+        assert decided.video is not None
+        assert decided.video.height <= 720 and (decided.video.bitrate_bps or 0) <= 1_500_000
+
+    def test_hevc_is_made_for_who_decodes_it_where_the_server_offers_it(self) -> None:
+        source = film(video=(replace(H264, codec="mpeg2video"),))
+        tv = replace(HDR_TV, containers=frozenset())
+        codecs = {
+            offered: plan(source, tv, policy=ServerPolicy(hevc=offered, av1=True)).video for offered in (False, True)
+        }
+        assert {offered: video.codec for offered, video in codecs.items() if video} == {False: "h264", True: "hevc"}
+        browser = plan(source, policy=ServerPolicy(hevc=True)).video
+        assert browser is not None and browser.codec == "h264"
+
+    def test_av1_is_thriftier_still(self) -> None:
+        video = plan(film(video=(replace(H264, codec="mpeg2video"),)), policy=ServerPolicy(hevc=True, av1=True)).video
+        assert video is not None
+        assert (video.codec, video.bitrate_bps) == ("av1", 4_000_000)
+
+    def test_hdr_is_kept_for_who_shows_it(self) -> None:
+        limited = replace(HDR_TV, max_bitrate_bps=10_000_000)
+        source = film("matroska,webm", video=(UHD_HDR,))
+        kept, lost = (plan(source, limited, policy=ServerPolicy(hevc=hevc)).video for hevc in (True, False))
+        assert kept is not None and lost is not None
+        assert (kept.codec, kept.keeps_hdr, kept.tone_map) == ("hevc", True, False)
+        assert (lost.codec, lost.keeps_hdr, lost.tone_map) == ("h264", False, True)
+
+    def test_segments_are_as_long_as_the_server_says(self) -> None:
+        video = plan(film(video=(replace(H264, codec="mpeg2video"),)), policy=ServerPolicy(segment_length_s=4)).video
+        assert video is not None and video.segment_length_s == 4
+
+    def test_a_client_without_h264_gets_what_it_decodes(self) -> None:
+        only_hevc = ClientCapabilities(video=(VideoCapability(codec="hevc"),), audio=(AudioCapability(codec="aac"),))
+        video = plan(film(video=(replace(H264, codec="mpeg2video"),)), only_hevc).video
+        assert video is not None and video.codec == "hevc"
+
+
+class TestLoudness:
+    def test_is_evened_out_on_wish_by_converting_the_chosen_sound(self) -> None:
+        decided = plan(film(audio=(AAC, AC3)), normalize_loudness=True)
+        assert decided.mode is PlayMode.REMUX
+        assert decided.reasons == ("the loudness is evened out",)
+        assert [(audio.treatment, audio.normalize) for audio in decided.audio] == [
+            (Treatment.TRANSCODE, True),
+            (Treatment.TRANSCODE, False),
+        ]
 
 
 class TestDirectPlay:

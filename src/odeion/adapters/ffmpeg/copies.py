@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from fractions import Fraction
 
 from odeion.adapters.ffmpeg import indexed_copy
@@ -57,7 +57,7 @@ class Copies:
             return index.init(stream)
         return (await self._copy(source, rendition)).init
 
-    async def segment(self, source: MediaSource, rendition: Rendition, number: int) -> AsyncIterator[bytes]:
+    async def segment(self, source: MediaSource, rendition: Rendition, number: int) -> AsyncGenerator[bytes]:
         """In pieces; the first is there when this returns."""
         if indexed := await self._indexed(source, rendition):
             index, stream = indexed
@@ -211,7 +211,7 @@ def _video_range(stream: VideoStream) -> str:
 
 async def _cut_by_index(
     source: MediaSource, index: MediaIndex, stream: IndexedStream, number: int
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     descriptor = await asyncio.to_thread(open_source, source)
     try:
         pieces = indexed_copy.segment(index, stream, number, descriptor)
@@ -229,11 +229,14 @@ def _next_piece(pieces: Iterator[bytes]) -> bytes:
         raise Unavailable("the file is damaged or its disk is failing") from error
 
 
-async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
+async def _resumed(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await rest.aclose()
 
 
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
+async def _whole(data: bytes) -> AsyncGenerator[bytes]:
     yield data

@@ -1,9 +1,9 @@
 """Running encoders: who starts and ends them, how far they run ahead, and what a viewer waits for.
 
-Each run of ffmpeg makes the segments of one rendition from some number on. What it makes is handed to those who wait as it
-comes, and each whole segment goes into the cache. Its output is a pipe that we stop reading when it is far enough ahead, so
-that it sleeps by itself, and dies by itself when we do. A run holds a lease on a place in a pool; when it breaks, the
-next one is tried in another pool.
+Each run of ffmpeg makes the segments of one rendition from some number on. What it makes is handed to those who wait as
+it comes, and each whole segment goes into the cache. Its output is a pipe that we stop reading when it is far enough
+ahead, so that it sleeps by itself, and dies by itself when we do. A run holds a lease on a place in a pool; when it
+breaks, the next one is tried in another pool.
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ class _Stage:
 
 @dataclass(eq=False)
 class _Run:
-    """A run of ffmpeg. `first` is the segment it began with, `making` the one it makes now. `used` says when each session
-    last asked for something of it, and for what. `ended` is set once it makes no more; `cancelled` where that was an
-    administrator's wish."""
+    """A run of ffmpeg. `first` is the segment it began with, `making` the one it makes now. `used` says when each
+    session last asked for something of it, and for what. `ended` is set once it makes no more; `cancelled` where that
+    was an administrator's wish."""
 
     rendition: _Rendition
     lease: Lease

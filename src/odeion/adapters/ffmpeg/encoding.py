@@ -25,6 +25,7 @@ from odeion.adapters.ffmpeg.fmp4 import (
     video_fragment,
 )
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments, upload_filters
+from odeion.adapters.ffmpeg.levels import announced_codec, h264_level, hevc_level
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
@@ -111,6 +112,11 @@ class Encoding(ABC):
     @abstractmethod
     def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
         """ffmpeg's arguments to make the segments from `number` to before `end`."""
+
+    @property
+    @abstractmethod
+    def codecs(self) -> str:
+        """The RFC 6381 string of what is made."""
 
     @property
     @abstractmethod
@@ -248,6 +254,17 @@ class VideoEncoding(Encoding):
         return _VideoCutter(self, number, init)
 
     @property
+    def codecs(self) -> str:
+        """The codec string, known before anything is encoded."""
+        size = (self.plan.width, self.plan.height, self.rate, self.bits_per_second)
+        return announced_codec(self.plan.codec, *size, ten_bits=self.plan.keeps_hdr)
+
+    @property
+    def _level(self) -> int:
+        least = hevc_level if self.plan.codec == "hevc" else h264_level
+        return least(self.plan.width, self.plan.height, self.rate, self.bits_per_second)
+
+    @property
     def _tags(self) -> str:
         if not self.plan.keeps_hdr:
             return "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
@@ -264,11 +281,16 @@ class VideoEncoding(Encoding):
         return [
             *("-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough"),
             *encoder_arguments(
-                encoder, self.plan.codec, bits_per_second=self.bits_per_second, keyframe_frames=4 * self._whole
+                encoder,
+                self.plan.codec,
+                bits_per_second=self.bits_per_second,
+                keyframe_frames=4 * self._whole,
+                level=self._level,
             ),
             # Each segment brings its own parameter sets: those of another encoder may differ from the announced ones.
             *(("-bsf:v", "dump_extra=freq=keyframe") if self.plan.codec in ("h264", "hevc") else ()),
-            # As `hvc1` libavformat would take them out again; the init segment says it, as Apple's players insist on it.
+            # As `hvc1` libavformat would take them out again; the init segment says it, as Apple's players insist on
+            # it.
             *(("-tag:v", "hev1") if self.plan.codec == "hevc" else ()),
             *(*_FRAGMENTS, "-frag_duration", str(_PIECE_US)),
             *("-video_track_timescale", str(self.timescale), "-flush_packets", "1"),
@@ -442,6 +464,10 @@ class AudioEncoding(Encoding):
     @property
     def codec(self) -> str | None:
         return None
+
+    @property
+    def codecs(self) -> str:
+        return "mp4a.40.2"
 
     @property
     def output(self) -> dict[str, Any]:

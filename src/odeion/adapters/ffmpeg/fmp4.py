@@ -176,6 +176,17 @@ class Sample:
     key: bool
 
 
+def first_sample(segment: bytes | bytearray) -> bytes | None:
+    """The first sample of a segment of which the beginning is given; None while that is too little. Raises
+    ValueError."""
+    moof = next((box for box in boxes(segment) if box.kind == b"moof"), None)
+    if moof is None:
+        return None
+    sample = read_fragment(segment[moof.start : moof.end])[0]
+    start = moof.start + sample.offset
+    return bytes(segment[start : start + sample.size]) if start + sample.size <= len(segment) else None
+
+
 def decode_time(moof: bytes | bytearray | memoryview) -> int:
     """The first decode time of a `moof` with one track. Raises ValueError."""
     box = find(moof, b"moof", b"traf", b"tfdt")

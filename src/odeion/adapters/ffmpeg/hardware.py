@@ -58,9 +58,11 @@ class Encoder:
     preset: str = "veryfast"
 
 
-def encoder_arguments(encoder: Encoder, codec: str, *, bits_per_second: int, keyframe_frames: int) -> list[str]:
-    """Even quality within a rate: the buffer holds one second. Keyframes come where they are forced, and at least every
-    `keyframe_frames`."""
+def encoder_arguments(
+    encoder: Encoder, codec: str, *, bits_per_second: int, keyframe_frames: int, level: int
+) -> list[str]:
+    """`level` is ten times that of H.264 or HEVC. Even quality within a rate: the buffer holds one second. Keyframes
+    come where they are forced, and at least every `keyframe_frames`."""
     rate = str(bits_per_second)
     bounded = ["-maxrate", rate, "-bufsize", rate, "-g", str(keyframe_frames)]
     name = ENCODERS[encoder.kind][codec]
@@ -68,9 +70,9 @@ def encoder_arguments(encoder: Encoder, codec: str, *, bits_per_second: int, key
     match encoder.kind, codec:
         case PoolKind.CPU, "h264":
             quality = ["-preset", encoder.preset, "-profile:v", "high", "-crf", "20", "-sc_threshold", "0"]
-            return ["-c:v", name, *quality, "-forced-idr", "1", *bounded]
+            return ["-c:v", name, *quality, "-level", f"{level / 10}", "-forced-idr", "1", *bounded]
         case PoolKind.CPU, "hevc":
-            parameters = "scenecut=0:open-gop=0:log-level=error"
+            parameters = f"scenecut=0:open-gop=0:log-level=error:level-idc={level / 10}:high-tier=0"
             quality = ["-preset", encoder.preset, "-crf", "23", "-x265-params", parameters]
             return ["-c:v", name, *quality, "-forced-idr", "1", *bounded]
         case PoolKind.CPU, "av1":

@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.cache import SegmentCache
-from odeion.adapters.ffmpeg.codec_strings import codec_string
 from odeion.adapters.ffmpeg.copies import Copies
 from odeion.adapters.ffmpeg.encoders import EncoderLimits, Encoders
 from odeion.adapters.ffmpeg.encoding import AudioEncoding, EncoderInput, Encoding, VideoEncoding, frame_rate
-from odeion.adapters.ffmpeg.fmp4 import read_track
+from odeion.adapters.ffmpeg.fmp4 import VideoTimes, first_sample, read_track, video_fragment
 from odeion.adapters.ffmpeg.keys import rendition_key, video_stream
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
@@ -22,6 +22,7 @@ from odeion.application.playback.ports import MediaSource, Rendition, RenditionF
 from odeion.application.transcoding.ports import EncoderLeases
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import Treatment, VideoPlan
+from odeion.domain.shared.errors import NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId
 from odeion.domain.transcoding import TranscodeSettings
 
@@ -40,20 +41,24 @@ class HlsRenditionProducer:
         limits: EncoderLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settings` are asked when an encoder starts. `clock`: seconds that only go forward. Without `indexes` what is copied is read by libavformat."""
+        """`settings` are asked when an encoder starts. `clock`: seconds that only go forward. Without `indexes` what is
+        copied is read by libavformat."""
         cache = SegmentCache(cache_limit_bytes)
         self._encoders = Encoders(leases, settings, cache, cache_folder, limits, clock)
         self._copies = Copies(indexes)
         self._facts: OrderedDict[str, RenditionFacts] = OrderedDict()
 
     async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
-        """See RenditionProducer. Converted renditions are described by the init segment they have."""
+        """See RenditionProducer."""
         key = rendition_key(source, rendition)
         await asyncio.to_thread(check_source, source)
         facts = self._facts.get(key)
         if facts is None:
             if rendition.treatment is Treatment.COPY:
                 facts = await self._copies.facts(source, rendition)
+                if isinstance(rendition, VideoPlan):
+                    rate = await self._keyframe_rate(source, rendition)
+                    facts = replace(facts, keyframe_bandwidth_bps=rate)
             else:
                 facts = await self._facts_of_encoding(source, rendition)
             remember(self._facts, key, facts)
@@ -83,6 +88,34 @@ class HlsRenditionProducer:
         key = rendition_key(source, rendition)
         return await self._encoders.segment(key, source.file_id, encoding, number, session_id)
 
+    async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
+        if rendition.treatment is not Treatment.COPY:
+            raise NotFound("pictures of their own are there of copied video only")
+        pieces = await self._copies.segment(source, rendition, number)
+        segment = bytearray()
+        try:
+            async for piece in pieces:
+                segment += piece
+                if (sample := first_sample(segment)) is not None:
+                    break
+            else:
+                raise Unavailable("the file is damaged or its disk is failing")
+        finally:
+            await pieces.aclose()
+        grid = await self._copies.grid(source, rendition)
+        track = read_track(await self._copies.init_segment(source, rendition))
+        shown = round(grid.starts_s[number] * track.timescale)
+        lasts = max(round(grid.durations_s()[number] * track.timescale), 1)
+        times = VideoTimes(shown, [lasts], [0])
+        return video_fragment(number, track, times, [sample], [True])
+
+    async def _keyframe_rate(self, source: MediaSource, rendition: VideoPlan) -> int:
+        """Bits per second of the keyframes alone, going by a few of them."""
+        durations = (await self._copies.grid(source, rendition)).durations_s()
+        numbers = sorted({0, len(durations) // 2, max(len(durations) - 2, 0)})
+        rates = [len(await self.keyframe(source, rendition, n)) * 8 / durations[n] for n in numbers]
+        return max(round(max(rates) * 1.5), 1)
+
     async def release(self, session_id: PlaybackSessionId) -> None:
         await self._encoders.release(session_id)
 
@@ -100,9 +133,8 @@ class HlsRenditionProducer:
 
     async def _facts_of_encoding(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
         encoding = await self._encoding(source, rendition)
-        init = await self._encoders.init_segment(rendition_key(source, rendition), encoding)
         peak, average = encoding.bandwidth_bps
-        codecs = codec_string(read_track(init).sample_entry)
+        codecs = encoding.codecs
         if not isinstance(rendition, VideoPlan):
             return RenditionFacts(codecs=codecs, bandwidth_bps=peak, average_bandwidth_bps=average)
         return RenditionFacts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
-from odeion.domain.playback.plan import VideoPlan
+from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
 
@@ -32,6 +32,7 @@ class MemoryRenditionProducer:
             height=rendition.height,
             frame_rate=25.0,
             video_range="SDR",
+            keyframe_bandwidth_bps=1000 if rendition.treatment is Treatment.COPY else None,
         )
 
     async def grid(self, source: MediaSource, rendition: Rendition) -> SegmentGrid:
@@ -49,6 +50,12 @@ class MemoryRenditionProducer:
             raise NotFound("no such segment")
         self.sessions.add(session_id)
         return _pieces(f"segment {number} of stream {rendition.stream_index}".encode())
+
+    async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
+        known = 0 <= number < len((await self.grid(source, rendition)).starts_s)
+        if rendition.treatment is not Treatment.COPY or not known:
+            raise NotFound("no such keyframe")
+        return f"keyframe {number} of stream {rendition.stream_index}".encode()
 
     async def release(self, session_id: PlaybackSessionId) -> None:
         self.sessions.discard(session_id)

@@ -17,32 +17,57 @@ def audio_rendition_name(audio: AudioPlan) -> str:
     return f"audio-{audio.stream_index}"
 
 
+def video_rendition_name(plan: PlaybackPlan, video: VideoPlan) -> str:
+    return "video" if video is plan.video else f"video-{video.rung}"
+
+
 def master(
     plan: PlaybackPlan,
-    video: tuple[VideoPlan, RenditionFacts] | None,
+    video: Sequence[tuple[VideoPlan, RenditionFacts]],
     audio: Sequence[tuple[AudioPlan, RenditionFacts]],
 ) -> str:
-    """One variant with its audio and subtitle groups. Sound alone is a variant of its own."""
+    """A variant of each picture with the audio and subtitle groups, the one to begin with first; and its keyframes
+    alone, where they can be had. Sound alone is a variant of its own."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
     text_subtitles = [
         (position, subtitle)
         for position, subtitle in enumerate(plan.subtitles)
         if subtitle.treatment is Treatment.CONVERT
     ]
-    if video is not None:
+    if video:
         for entry, _ in audio:
             lines.append(_media_audio(plan, entry))
     for position, subtitle in text_subtitles:
         lines.append(_media_subtitle(position, subtitle, _unique_label(text_subtitles, position)))
 
-    selected = next(((entry, facts) for entry, facts in audio if entry.selected), None)
-    if video is None:
-        assert selected is not None
-        entry, facts = selected
+    if not video:
+        entry, facts = next((entry, facts) for entry, facts in audio if entry.selected)
         lines += [_variant(facts, None, subtitles=bool(text_subtitles)), f"{audio_rendition_name(entry)}/index.m3u8"]
-    else:
-        lines += [_variant(video[1], [f for _, f in audio], subtitles=bool(text_subtitles)), "video/index.m3u8"]
+    for picture, facts in video:
+        name = video_rendition_name(plan, picture)
+        lines += [_variant(facts, [f for _, f in audio], subtitles=bool(text_subtitles)), f"{name}/index.m3u8"]
+    for picture, facts in video:
+        if facts.keyframe_bandwidth_bps is not None:
+            uri = f"{video_rendition_name(plan, picture)}/keyframes.m3u8"
+            lines.append(_keyframe_variant(facts, facts.keyframe_bandwidth_bps, uri))
     return "\n".join(lines) + "\n"
+
+
+def keyframes(grid: SegmentGrid) -> str:
+    """The keyframes of a rendition, each as a segment of its own."""
+    durations = grid.durations_s()
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{max(math.ceil(max(durations)), 1)}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-I-FRAMES-ONLY",
+        '#EXT-X-MAP:URI="init.mp4"',
+    ]
+    for number, duration in enumerate(durations):
+        lines += [f"#EXTINF:{duration:.6f},", f"keyframes/{number}.m4s"]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def media(grid: SegmentGrid) -> str:
@@ -99,6 +124,17 @@ def _variant(own: RenditionFacts, audio: Sequence[RenditionFacts] | None, *, sub
     if subtitles:
         attributes.append(f'SUBTITLES="{_SUBTITLE_GROUP}"')
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _keyframe_variant(own: RenditionFacts, bandwidth_bps: int, uri: str) -> str:
+    attributes = [
+        f"BANDWIDTH={bandwidth_bps}",
+        f'CODECS="{own.codecs}"',
+        f"RESOLUTION={own.width}x{own.height}",
+        f"VIDEO-RANGE={own.video_range}",
+        f'URI="{uri}"',
+    ]
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
 
 
 def _media_audio(plan: PlaybackPlan, audio: AudioPlan) -> str:

@@ -80,7 +80,8 @@ class StreamSessions(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenditionFacts:
     """What a master playlist says of a rendition. `codecs` is the RFC 6381 string (`avc1.640028`, `mp4a.40.2`);
-    bandwidths are peak and average in bits per second; `frame_rate` and sizes are None for audio."""
+    bandwidths are peak and average in bits per second; `frame_rate` and sizes are None for audio.
+    `keyframe_bandwidth_bps` is that of the keyframes alone, None where they cannot be had alone."""
 
     codecs: str
     bandwidth_bps: int
@@ -89,6 +90,7 @@ class RenditionFacts:
     height: int | None = None
     frame_rate: float | None = None
     video_range: str | None = None
+    keyframe_bandwidth_bps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,10 @@ class RenditionProducer(Protocol):
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
     ) -> AsyncIterator[bytes]:
         """The segment's bytes, as they become available. Raises NotFound beyond the grid."""
+
+    async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
+        """The keyframe a segment begins with, as a segment of its own that lasts as long. Raises NotFound beyond the
+        grid, and for what is converted."""
 
     async def release(self, session_id: PlaybackSessionId) -> None:
         """The session is over: stop what nobody else watches."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from odeion.application.playback.ports import (
@@ -27,6 +28,7 @@ from odeion.domain.media_file import TechnicalInfo
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.decision import decide, qualities
 from odeion.domain.playback.plan import PlaybackPlan, PlayMode
+from odeion.domain.playback.policy import ServerPolicy
 from odeion.domain.playback.profiles import ProfileName
 from odeion.domain.playback.session import HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, Device, EndReason, PlaybackSession
 from odeion.domain.shared.errors import Gone, NotFound, TooManyRequests
@@ -61,10 +63,13 @@ class PlaybackSessions:
         producer: RenditionProducer,
         secrets: SecretSource,
         clock: Clock,
+        policy: Callable[[], Awaitable[ServerPolicy]],
     ) -> None:
+        """`policy` is asked whenever a session starts."""
         self._uow = uow
         self._sources = sources
         self._producer = producer
+        self._policy = policy
         self._secrets = secrets
         self._clock = clock
 
@@ -74,7 +79,8 @@ class PlaybackSessions:
         number of streams)."""
         item = await self._sources.get_item(viewer, wanted.media, wanted.file_id)
         source = item.source
-        plan = decide(source.technical, source.sidecars, wanted.capabilities, wanted.options)
+        policy = await self._policy()
+        plan = decide(source.technical, source.sidecars, wanted.capabilities, wanted.options, policy)
         stream_key = self._secrets.token()
         now = self._clock.now()
         session = PlaybackSession(

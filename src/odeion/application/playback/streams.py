@@ -15,7 +15,7 @@ from odeion.application.playback.ports import (
     SubtitleConverter,
 )
 from odeion.application.playback.sessions import hash_stream_key, media_type
-from odeion.domain.playback.plan import SubtitlePlan, Treatment
+from odeion.domain.playback.plan import SubtitlePlan, Treatment, VideoPlan
 from odeion.domain.playback.session import PlaybackSession
 from odeion.domain.shared.errors import Conflict, NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
@@ -63,13 +63,23 @@ class Streams:
     async def master_playlist(self, stream_key: str) -> str:
         session, source = await self._open(stream_key)
         plan = session.plan
-        video = (plan.video, await self._producer.facts(source, plan.video)) if plan.video else None
+        pictures = [plan.video, *plan.rungs] if plan.video else []
+        video = [(entry, await self._producer.facts(source, entry)) for entry in pictures]
         audio = [(entry, await self._producer.facts(source, entry)) for entry in plan.audio]
         return playlists.master(plan, video, audio)
 
     async def media_playlist(self, stream_key: str, rendition_name: str) -> str:
         session, source = await self._open(stream_key)
         return playlists.media(await self._producer.grid(source, _rendition(session, rendition_name)))
+
+    async def keyframe_playlist(self, stream_key: str, rendition_name: str) -> str:
+        session, source = await self._open(stream_key)
+        rendition = _copied_video(session, rendition_name)
+        return playlists.keyframes(await self._producer.grid(source, rendition))
+
+    async def keyframe(self, stream_key: str, rendition_name: str, number: int) -> bytes:
+        session, source = await self._open(stream_key)
+        return await self._producer.keyframe(source, _copied_video(session, rendition_name), number)
 
     async def init_segment(self, stream_key: str, rendition_name: str) -> bytes:
         session, source = await self._open(stream_key)
@@ -111,13 +121,21 @@ def _id(session: PlaybackSession) -> PlaybackSessionId:
 
 
 def _rendition(session: PlaybackSession, name: str) -> Rendition:
-    """`video`, or `audio-<stream index>`."""
-    if name == "video" and session.plan.video is not None:
-        return session.plan.video
+    """`video`, `video-<rung>`, or `audio-<stream index>`."""
+    for video in [session.plan.video, *session.plan.rungs] if session.plan.video else []:
+        if video is not None and name == playlists.video_rendition_name(session.plan, video):
+            return video
     for audio in session.plan.audio:
         if name == playlists.audio_rendition_name(audio):
             return audio
     raise NotFound("no such rendition")
+
+
+def _copied_video(session: PlaybackSession, name: str) -> VideoPlan:
+    rendition = _rendition(session, name)
+    if not isinstance(rendition, VideoPlan) or rendition.treatment is not Treatment.COPY:
+        raise NotFound("no such rendition")
+    return rendition
 
 
 def _text_subtitle(session: PlaybackSession, position: int) -> SubtitlePlan:

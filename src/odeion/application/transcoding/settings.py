@@ -12,6 +12,7 @@ from odeion.application.shared.viewer import Viewer
 from odeion.application.transcoding.ports import TranscodingTx
 from odeion.application.transcoding.views import TranscodeSettingsView
 from odeion.domain.identity.users import Role
+from odeion.domain.playback.policy import ServerPolicy
 from odeion.domain.transcoding import HardwarePreference, TranscodeSettings
 
 SETTING = "transcoding"
@@ -27,6 +28,10 @@ class TranscodeOptions:
     async def current(self) -> TranscodeSettings:
         async with self._uow() as tx:
             return read_settings(await tx.settings.find(SETTING))
+
+    async def policy(self) -> ServerPolicy:
+        """What the decision how to play a file has to know of them."""
+        return (await self.current()).policy()
 
     async def get(self, viewer: Viewer) -> TranscodeSettingsView:
         viewer.require(Role.ADMIN)

@@ -40,8 +40,10 @@ class ClientCapabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackOptions:
-    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`."""
+    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`.
+    `normalize_loudness` evens out the chosen sound, which means that it is converted."""
 
     profile: ProfileName = ProfileName.AUTO
     audio_stream_index: int | None = None
     subtitle_key: str | None = None
+    normalize_loudness: bool = False

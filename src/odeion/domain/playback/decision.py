@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions, VideoCapability
 from odeion.domain.playback.plan import AudioPlan, PlaybackPlan, PlayMode, SubtitlePlan, Treatment, VideoPlan
-from odeion.domain.playback.profiles import LADDER, Rung
+from odeion.domain.playback.policy import ServerPolicy
+from odeion.domain.playback.profiles import LADDER, ProfileName, Rung
 from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 
 # What the fMP4 segments of HLS can carry as it is, in the containers it can be cut from exactly.
@@ -42,6 +43,7 @@ def decide(
     sidecars: Sequence[SidecarSubtitle],
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
+    policy: ServerPolicy = ServerPolicy(),  # noqa: B008
 ) -> PlaybackPlan:
     """How to play a file to a client. Pure. Raises Invalid for a stream or subtitle that is not in the file, Conflict
     for a file with neither picture nor sound."""
@@ -51,7 +53,7 @@ def decide(
     sound = _selected_audio(technical.audio, options)
     subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
     burn_in = next((s.stream_index for s in subtitles if s.treatment is Treatment.BURN_IN), None)
-    video = _video_plan(picture, technical, capabilities, options, burn_in) if picture else None
+    video = _video_plan(picture, technical, capabilities, options, policy, burn_in) if picture else None
     audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
 
     obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound)
@@ -59,10 +61,11 @@ def decide(
         raise Conflict(f"this client plays no HLS, and the file cannot be played directly: {'; '.join(obstacles)}")
     if not obstacles:
         return PlaybackPlan(mode=PlayMode.DIRECT_PLAY, video=video, audio=audio, subtitles=subtitles)
-    video, audio = _for_hls(technical, video, audio, picture, capabilities, options, burn_in)
+    video, audio = _for_hls(technical, video, audio, picture, capabilities, options, policy, burn_in)
     transcodes = video is not None and video.treatment is Treatment.TRANSCODE
     mode = PlayMode.TRANSCODE if transcodes else PlayMode.REMUX
-    return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, reasons=obstacles)
+    rungs = _lower_rungs(picture, video, capabilities, options, policy) if video and picture else ()
+    return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, rungs=rungs, reasons=obstacles)
 
 
 def qualities(technical: TechnicalInfo) -> tuple[Rung, ...]:
@@ -90,6 +93,7 @@ def _video_plan(
     technical: TechnicalInfo,
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
+    policy: ServerPolicy,
     burn_in: int | None,
 ) -> VideoPlan:
     reasons = list(_video_obstacles(stream, technical, capabilities, options))
@@ -105,32 +109,93 @@ def _video_plan(
             height=stream.height,
             bitrate_bps=stream.bitrate_bps,
         )
-    return _transcoded_video(stream, capabilities, options, burn_in, tuple(reasons))
+    return _transcoded_video(stream, capabilities, options, policy, burn_in, tuple(reasons))
 
 
 def _transcoded_video(
     stream: VideoStream,
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
+    policy: ServerPolicy,
     burn_in: int | None,
     reasons: tuple[str, ...],
 ) -> VideoPlan:
-    profile = _profile(stream, capabilities, options)
+    rung = _best_rung(stream, capabilities, options, policy)
+    return _on_rung(stream, rung, capabilities, policy, burn_in, reasons)
+
+
+def _on_rung(
+    stream: VideoStream,
+    rung: Rung,
+    capabilities: ClientCapabilities,
+    policy: ServerPolicy,
+    burn_in: int | None,
+    reasons: tuple[str, ...],
+) -> VideoPlan:
     width, height = stream.display_size
-    scale = min(1.0, profile.max_height / height)
+    ceiling = min(rung.max_height, policy.max_height or rung.max_height, capabilities.max_height or rung.max_height)
+    scale = min(1.0, ceiling / height)
+    codec = _target_codec(capabilities, policy)
+    rates = (capabilities.max_bitrate_bps, policy.max_video_bitrate_bps)
+    is_hdr = stream.hdr is not HdrFormat.SDR
+    keeps_hdr = is_hdr and stream.hdr in _HDR_TARGETS & capabilities.hdr and _decodes_ten_bits(codec, capabilities)
     return VideoPlan(
         stream_index=stream.index,
         treatment=Treatment.TRANSCODE,
         source_codec=stream.codec,
-        codec="h264",
+        codec=codec,
         width=_even(width * scale),
         height=_even(height * scale),
-        bitrate_bps=min(profile.video_bitrate_bps, capabilities.max_bitrate_bps or profile.video_bitrate_bps),
-        tone_map=stream.hdr is not HdrFormat.SDR,
+        bitrate_bps=min([round(rung.video_bitrate_bps * _SHARE_OF_H264[codec]), *(rate for rate in rates if rate)]),
+        rung=rung.name.value,
+        tone_map=is_hdr and not keeps_hdr,
+        keeps_hdr=keeps_hdr,
         deinterlace=stream.interlaced,
+        segment_length_s=policy.segment_length_s,
         burn_in_stream=burn_in,
         reasons=reasons,
     )
+
+
+# What a codec needs of H.264's rate for a like picture.
+_SHARE_OF_H264 = {"h264": 1.0, "hevc": 0.6, "av1": 0.5}
+# HDR whose picture can be made again without what is said of it by the frame.
+_HDR_TARGETS = frozenset({HdrFormat.HDR10, HdrFormat.HLG})
+
+
+def _target_codec(capabilities: ClientCapabilities, policy: ServerPolicy) -> str:
+    """The thriftiest codec that the client decodes and the server offers; H.264 where nothing speaks for another."""
+    known = {capability.codec for capability in capabilities.video}
+    if "av1" in known and policy.av1:
+        return "av1"
+    if "hevc" in known and policy.hevc:
+        return "hevc"
+    if known and "h264" not in known:
+        # It cannot be helped: this client decodes nothing that is cheap to make.
+        return next((codec for codec in ("hevc", "av1") if codec in known), "h264")
+    return "h264"
+
+
+def _decodes_ten_bits(codec: str, capabilities: ClientCapabilities) -> bool:
+    return codec != "h264" and any(c.codec == codec and c.max_bit_depth >= 10 for c in capabilities.video)
+
+
+def _lower_rungs(
+    stream: VideoStream,
+    video: VideoPlan,
+    capabilities: ClientCapabilities,
+    options: PlaybackOptions,
+    policy: ServerPolicy,
+) -> tuple[VideoPlan, ...]:
+    """What a player may go down to; nothing where the viewer chose a quality."""
+    if options.profile is not ProfileName.AUTO:
+        return ()
+    lines = stream.display_size[1]
+    ceiling = min(video.height, lines)
+    rate = video.bitrate_bps or 10**12
+    lower = [rung for rung in LADDER if rung.max_height < ceiling and rung.video_bitrate_bps < rate]
+    plans = (_on_rung(stream, rung, capabilities, policy, video.burn_in_stream, ()) for rung in lower)
+    return tuple(plan for plan in plans if plan.height < video.height)
 
 
 def _even(lines: float) -> int:
@@ -138,17 +203,22 @@ def _even(lines: float) -> int:
     return max(2, round(lines / 2) * 2)
 
 
-def _profile(stream: VideoStream, capabilities: ClientCapabilities, options: PlaybackOptions) -> Rung:
+def _best_rung(
+    stream: VideoStream, capabilities: ClientCapabilities, options: PlaybackOptions, policy: ServerPolicy
+) -> Rung:
     chosen = next((profile for profile in LADDER if profile.name is options.profile), None)
     if chosen is not None:
         return chosen
     # The smallest rung that keeps the whole picture, within what the client can take.
     _, lines = stream.display_size
-    limit = min(lines, capabilities.max_height or lines, 1080)
+    limit = min(lines, capabilities.max_height or lines, policy.max_height or lines, 1080)
     fitting = [profile for profile in LADDER if profile.max_height >= limit]
     profile = fitting[-1] if fitting else LADDER[0]
-    if capabilities.max_bitrate_bps:
-        affordable = [p for p in LADDER if p.video_bitrate_bps <= capabilities.max_bitrate_bps]
+    ceiling_bps = min(
+        (rate for rate in (capabilities.max_bitrate_bps, policy.max_video_bitrate_bps) if rate), default=0
+    )
+    if ceiling_bps:
+        affordable = [p for p in LADDER if p.video_bitrate_bps <= ceiling_bps]
         best = affordable[0] if affordable else LADDER[-1]
         return min(profile, best, key=lambda p: p.max_height)
     return profile
@@ -203,6 +273,8 @@ def _audio_plan(
         reasons = (f"{name} audio is not supported by this client",)
     elif not any(c.max_channels is None or stream.channels <= c.max_channels for c in known):
         reasons = (f"{stream.channels} channels of {name} are not supported by this client",)
+    elif selected and options.normalize_loudness:
+        reasons = ("the loudness is evened out",)
     if not reasons:
         return AudioPlan(
             stream_index=stream.index,
@@ -237,6 +309,7 @@ def _transcoded_audio(
         codec="aac",
         channels=channels,
         bitrate_bps=chosen.audio_bitrate_bps if chosen else 384_000 if channels > 2 else 192_000,
+        normalize=selected and options.normalize_loudness,
         language=stream.language,
         label=_audio_label(stream),
         selected=selected,
@@ -270,6 +343,7 @@ def _for_hls(
     picture: VideoStream | None,
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
+    policy: ServerPolicy,
     burn_in: int | None,
 ) -> tuple[VideoPlan | None, tuple[AudioPlan, ...]]:
     """What HLS cannot carry as it is, is converted after all."""
@@ -277,7 +351,7 @@ def _for_hls(
     if video and picture and video.treatment is Treatment.COPY and not (cuttable and video.codec in _HLS_VIDEO):
         name = _CODEC_NAMES.get(video.codec, video.codec)
         video = _transcoded_video(
-            picture, capabilities, options, burn_in, (f"{name} of this container cannot be repackaged",)
+            picture, capabilities, options, policy, burn_in, (f"{name} of this container cannot be repackaged",)
         )
     streams = {stream.index: stream for stream in technical.audio}
     plans = tuple(

@@ -35,6 +35,7 @@ class VideoPlan:
     width: int
     height: int
     bitrate_bps: int | None = None
+    rung: str | None = None
     tone_map: bool = False
     keeps_hdr: bool = False
     deinterlace: bool = False
@@ -81,10 +82,12 @@ class SubtitlePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackPlan:
-    """What happens to each stream and why. `reasons` say why the file as a whole is not played directly."""
+    """What happens to each stream and why. `reasons` say why the file as a whole is not played directly. `rungs` are
+    smaller pictures than `video` that a player may go down to when its connection is slow; `rung` names each."""
 
     mode: PlayMode
     video: VideoPlan | None
     audio: tuple[AudioPlan, ...]
     subtitles: tuple[SubtitlePlan, ...]
+    rungs: tuple[VideoPlan, ...] = ()
     reasons: tuple[str, ...] = ()

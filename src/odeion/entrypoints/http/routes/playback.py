@@ -113,6 +113,7 @@ class StartSessionRequest(Request):
     subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = (
         Field(None, description="Of a bitmap track: paint it into the picture")
     )
+    normalize_loudness: bool = Field(False, description="Even out the loudness of the chosen sound; converts it")
     start_position_ms: Milliseconds | None = Field(None, description="Null resumes where the viewer left off")
     capabilities: CapabilitiesBody
     device: DeviceBody = DeviceBody()
@@ -145,6 +146,7 @@ async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> 
                 profile=body.profile,
                 audio_stream_index=body.audio_stream_index,
                 subtitle_key=body.subtitle_key,
+                normalize_loudness=body.normalize_loudness,
             ),
             device=Device(name=body.device.name, client=body.device.client),
             start_position_ms=start_ms,
@@ -257,7 +259,7 @@ async def get_master_playlist(key: StreamKey) -> Response:
     return _text(await use_cases().streams.master_playlist(key), _HLS_TYPE, "no-store")
 
 
-RenditionName = Annotated[str, StringConstraints(max_length=16, pattern=r"^(video|audio-\d{1,5})$")]
+RenditionName = Annotated[str, StringConstraints(max_length=16, pattern=r"^(video(-[a-z0-9]{1,8})?|audio-\d{1,5})$")]
 SegmentNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 SubtitlePosition = Annotated[int, Field(ge=0, le=10_000)]
 
@@ -272,8 +274,36 @@ SubtitlePosition = Annotated[int, Field(ge=0, le=10_000)]
 async def get_media_playlist(key: StreamKey, rendition: RenditionName) -> Response:
     """Get HLS media playlist
 
-    All segments of one rendition; `rendition` is `video` or `audio-<stream index>`."""
+    All segments of one rendition; `rendition` is `video`, `video-<rung>` or `audio-<stream index>`."""
     return _text(await use_cases().streams.media_playlist(key, rendition), _HLS_TYPE, "no-store")
+
+
+@area.get(
+    "/api/playback/streams/{key}/{rendition}/keyframes.m3u8",
+    tag="Playback",
+    access=Access.STREAM,
+    errors=_STREAM_ERRORS,
+    stream=Stream((_HLS_TYPE,)),
+)
+async def get_keyframe_playlist(key: StreamKey, rendition: RenditionName) -> Response:
+    """Get HLS I-frame playlist
+
+    The keyframes of a copied picture alone, for fast winding."""
+    return _text(await use_cases().streams.keyframe_playlist(key, rendition), _HLS_TYPE, "no-store")
+
+
+@area.get(
+    "/api/playback/streams/{key}/{rendition}/keyframes/{number}.m4s",
+    tag="Playback",
+    access=Access.STREAM,
+    errors=_STREAM_ERRORS,
+    stream=Stream((_SEGMENT_TYPE,)),
+)
+async def get_keyframe_segment(key: StreamKey, rendition: RenditionName, number: SegmentNumber) -> Response:
+    """Get HLS I-frame segment"""
+    response = Response(await use_cases().streams.keyframe(key, rendition, number), content_type=_SEGMENT_TYPE)
+    response.headers["Cache-Control"] = _IMMUTABLE
+    return response
 
 
 @area.get(
