@@ -14,7 +14,7 @@ from odeion.adapters.postgres.tables.identity import security_events
 from odeion.application.shared.links import Links
 from odeion.domain.identity.users import Role
 from tests.clock import SteppedClock
-from tests.harness import PASSWORD, Client, Harness, Servers, open_harness
+from tests.harness import PASSWORD, SETUP_CODE, Client, Harness, Servers, open_harness
 
 NEW = "battery staple"
 
@@ -105,6 +105,13 @@ class TestRecord:
         canaries = [PASSWORD, NEW, "yet another", "by the operator", "by an administrator", token, theo.token or ""]
         codes = [code, invite["code"], invite["code"].replace("-", "")]
         assert not [secret for secret in canaries + codes if secret in written]
+
+    async def test_begins_with_the_set_up(self, harness: Harness) -> None:
+        await harness.container.use_cases().first_run.offer(SETUP_CODE)
+        body = {"code": SETUP_CODE, "username": "ada", "password": PASSWORD}
+        reply = await harness.anonymous().post("/api/setup", body)
+        admin = Client(harness.app.test_client(), token=reply.json["token"])
+        assert [(event["kind"], event["username"]) for event in await events(admin)] == [("first_run_completed", "ada")]
 
     async def test_outlives_the_account(self, harness: Harness) -> None:
         admin, client = await harness.user(), await harness.user(Role.ADMIN, "theo")

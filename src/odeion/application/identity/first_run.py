@@ -6,23 +6,25 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from odeion.application.identity.caller import OPERATOR, Caller
 from odeion.application.identity.ports import (
     IdentityTx,
     LoginThrottle,
     PasswordHasher,
     TokenCodec,
 )
-from odeion.application.identity.sign_in import Caller, SignedIn, open_session
+from odeion.application.identity.sign_in import SignedIn, open_session
+from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
+from odeion.domain.identity.security_events import SecurityEventKind
 from odeion.domain.identity.users import Role, User, check_password_rules
 from odeion.domain.shared.errors import Conflict, Forbidden
 
 _CODE_SETTING = "setup_code_sha256"
 _THROTTLE_NAME = "first-run"
-_OPERATOR = Caller(user_agent="command line", address="local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class FirstRun:
     async def make_administrator(self, username: str, password: str) -> Viewer:
         """Make the first administrator without a code: for whoever starts the server, and needs none. Raises Conflict,
         Invalid."""
-        signed_in = await self._make_first(username, password, _OPERATOR)
+        signed_in = await self._make_first(username, password, OPERATOR)
         claims = self._tokens.read(signed_in.token, at=self._clock.now())
         return Viewer(claims.user_id, Role.ADMIN, claims.session_id)
 
@@ -87,6 +89,7 @@ class FirstRun:
                 raise Conflict("the set-up is already done; sign in instead")
             signed_in = await open_session(tx, user, caller, tokens=self._tokens, secrets=self._secrets, at=now)
             await tx.settings.put(_CODE_SETTING, None, at=now)
+            await tx.trail.record(security_event(SecurityEventKind.FIRST_RUN_COMPLETED, user, None, caller, at=now))
             await tx.commit()
         return signed_in
 
