@@ -78,9 +78,11 @@ class HardenedHttp:
         return addresses
 
     async def _ask(self, request: OutboundRequest, url: httpx.URL, address: Address) -> OutboundResponse:
+        # The TLS handshake ends by itself before the whole does: cut off, it would leave a socket open.
+        limits = httpx.Timeout(request.timeout_s, connect=request.timeout_s * 0.4)
         # A client of its own per request: a kept connection would be found by its address, and two names may share one.
         async with httpx.AsyncClient(
-            verify=self._tls, trust_env=False, follow_redirects=False, timeout=request.timeout_s
+            verify=self._tls, trust_env=False, follow_redirects=False, timeout=limits
         ) as client:
             asked = client.build_request(
                 request.method,
