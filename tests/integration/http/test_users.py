@@ -68,6 +68,13 @@ class TestList:
         assert await names(admin, "?sort=created_at&order=desc") == ["Cleo", "bo21", "bo_1", "ada"]
         assert await names(admin, "?per_page=3&page=2") == ["Cleo"]
 
+    async def test_each_has_a_page_of_its_own(self, harness: Harness) -> None:
+        admin = await harness.user(Role.ADMIN, "ada")
+        await harness.user(Role.VIEWER, "theo")
+        theo = (await admin.get("/api/users")).json["items"][1]
+        assert (await admin.get(f"/api/users/{theo['id']}")).json == theo
+        assert (await admin.get("/api/users/999999")).status == 404
+
     @pytest.mark.parametrize(
         "query", ["sort=password_hash", "role=owner", "locked=maybe", "per_page=101", "search=%00"]
     )

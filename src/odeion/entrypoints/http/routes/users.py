@@ -97,6 +97,14 @@ class ChangeUserRequest(PartialRequest):
         return super().changes() | ({"permissions": self.permissions.changes()} if self.permissions else {})
 
 
+@area.get("/api/users/{id}", tag="Users", access=Access.ADMIN, errors=(NotFound,))
+async def get_user(viewer: Viewer, id: Id) -> UserSummary:
+    """Get a user
+
+    One account, for its own page. Admin only."""
+    return await use_cases().user_queries.get_user(viewer, UserId(id))
+
+
 @area.patch("/api/users/{id}", tag="Users", access=Access.ADMIN, errors=(NotFound, Conflict))
 async def change_user(viewer: Viewer, id: Id, body: ChangeUserRequest) -> UserSummary:
     """Update a user
