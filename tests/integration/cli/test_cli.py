@@ -151,6 +151,8 @@ class TestServe:
         body = {"username": "mira", "password": "another password"}
         assert server.post("/api/auth/login", body)["user"]["username"] == "mira"
         assert odeion("reset-password", "nobody", data_dir=server.data_dir, input="x" * 9).returncode == 1
+        assert odeion("reset-second-factors", "mira", data_dir=server.data_dir).returncode == 0
+        assert odeion("reset-second-factors", "nobody", data_dir=server.data_dir).returncode == 1
 
         second = odeion("serve", "--port", str(free_port()), data_dir=server.data_dir)
         assert second.returncode == 1 and "already running" in second.stderr
@@ -166,7 +168,7 @@ class TestWithoutServer:
         assert odeion().returncode == 2
 
     def test_commands_that_need_a_server_say_so(self, tmp_path: Path) -> None:
-        for command in (["scan"], ["psql"], ["reset-password", "mira"]):
+        for command in (["scan"], ["psql"], ["reset-password", "mira"], ["reset-second-factors", "mira"]):
             refused = odeion(*command, data_dir=tmp_path / "data", input="a password\n")
             assert refused.returncode == 1
             assert "no server is running" in refused.stderr

@@ -91,7 +91,7 @@ async def start_oauth_link(viewer: Viewer, body: OAuthLinkRequest) -> OAuthStart
 
 
 class CallbackQuery(Query):
-    state: Opaque = Field("-", description="As it was sent to the provider")
+    state: Opaque | None = Field(None, description="As it was sent to the provider")
     code: Opaque | None = Field(None, description="What the provider wants exchanged")
     error: Opaque | None = Field(None, description="Why there is no code")
     iss: Opaque | None = Field(None, description="The issuer, where it names itself")
@@ -104,7 +104,7 @@ async def finish_oauth(provider: ProviderKey, query: CallbackQuery) -> Response:
     Where providers send browsers back to; leads on to the web app."""
     path = await use_cases().oauth.finish(
         provider,
-        state=query.state,
+        state=query.state or "",
         code=query.code,
         error=query.error,
         issuer=query.iss,
