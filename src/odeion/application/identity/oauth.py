@@ -159,7 +159,6 @@ class OAuth:
         except ProviderFailed as failed:
             raise Unavailable(f"{provider.display_name} cannot be used now: {failed}") from None
         async with self._uow() as tx:
-            await tx.tickets.drop_expired(at=now)
             await tx.tickets.put(ticket)
             await tx.commit()
         return OAuthStart(authorize_url=url), browser

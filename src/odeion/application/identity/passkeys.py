@@ -201,7 +201,6 @@ async def new_challenge(
 ) -> bytes:
     """A challenge that `take_challenge` knows, once."""
     challenge = secrets.bytes(_CHALLENGE_BYTES)
-    await tx.tickets.drop_expired(at=at)
     await tx.tickets.put(
         Ticket.issue(
             TicketKind.PASSKEY_CHALLENGE, _mark(challenge), at=at, user_id=user_id, payload={"purpose": purpose}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from odeion.application.identity.caller import Caller as Caller
+from odeion.application.identity.caller import Caller
 from odeion.application.identity.ports import (
     IdentityTx,
     LoginThrottle,
