@@ -114,6 +114,8 @@ class TestSessions:
             {"media_type": "album"},
             {"media_id": 0},
             {"profile": "8k"},
+            {"profile": "audio"},
+            {"profile": "hdr-surround"},
             {"audio_stream_index": 77},
             {"subtitle_key": "stream:77"},
             {"subtitle_key": "../../etc/passwd"},

@@ -4585,8 +4585,12 @@ export interface components {
              * @default null
              */
             file_id?: number | null;
-            /** @default auto */
-            profile?: components["schemas"]["ProfileName"];
+            /**
+             * Profile
+             * @default auto
+             * @enum {string}
+             */
+            profile?: "auto" | "native" | "4k" | "hd" | "mobile" | "sd" | "360p";
             /**
              * Audio Stream Index
              * @default null

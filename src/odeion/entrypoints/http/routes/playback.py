@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 from quart import Response
@@ -28,6 +28,16 @@ from odeion.entrypoints.http.security import client_address
 
 area = Area("playback")
 
+# What a player may ask a session for; the other profiles are for converting a whole file.
+SessionProfile = Literal[
+    ProfileName.AUTO,
+    ProfileName.NATIVE,
+    ProfileName.UHD,
+    ProfileName.HD,
+    ProfileName.MOBILE,
+    ProfileName.SD,
+    ProfileName.LOW,
+]
 CodecName = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z0-9_]+$")]
 Size = Annotated[int, Field(ge=16, le=65_536)]
 
@@ -108,7 +118,7 @@ class StartSessionRequest(Request):
     media_type: PlayableType
     media_id: Id
     file_id: Id | None = Field(None, description="A certain version or extra; else the best that can be played")
-    profile: ProfileName = ProfileName.AUTO
+    profile: SessionProfile = ProfileName.AUTO
     audio_stream_index: int | None = Field(None, ge=0, le=10_000)
     subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = (
         Field(None, description="Of a bitmap track: paint it into the picture")
@@ -329,7 +339,10 @@ async def get_init_segment(key: StreamKey, rendition: RenditionName) -> Response
 )
 async def get_media_segment(key: StreamKey, rendition: RenditionName, number: SegmentNumber) -> Response:
     """Get HLS media segment"""
-    response = Response(await use_cases().streams.segment(key, rendition, number), content_type=_SEGMENT_TYPE)
+    segment = await use_cases().streams.segment(key, rendition, number)
+    response = Response(segment.pieces, content_type=_SEGMENT_TYPE)
+    if segment.size_bytes is not None:
+        response.headers["Content-Length"] = str(segment.size_bytes)
     response.timeout = None
     response.headers["Cache-Control"] = _IMMUTABLE
     return response
