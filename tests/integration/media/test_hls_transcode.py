@@ -269,7 +269,7 @@ class TestPieces:
         video, _ = converted(source)
         async with producing(tmp_path / "cache") as producer:
             stream = await producer.segment(source, replace(video, width=1920, height=1080), 3, session_id=ME)
-            assert await anext(stream)
+            assert await anext(stream.pieces)
             for pid in encoders():
                 os.kill(pid, signal.SIGKILL)
             with pytest.raises(Unavailable, match="in the middle"):

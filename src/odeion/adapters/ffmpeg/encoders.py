@@ -14,7 +14,7 @@ import logging
 import struct
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from odeion.adapters.ffmpeg.cache import SegmentCache
 from odeion.adapters.ffmpeg.encoding import Encoding, init_of
 from odeion.adapters.ffmpeg.hardware import Encoder
 from odeion.adapters.ffmpeg.process import FfmpegFailed, end_process, kill_group, read_tail, run_ffmpeg, spawn_ffmpeg
+from odeion.application.playback.ports import SegmentBytes
 from odeion.application.transcoding.ports import EncoderLeases, Lease, LeaseRequest, RunEnd, RunReport
 from odeion.domain.shared.errors import NotFound, OdeionError, Unavailable
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
@@ -238,7 +239,7 @@ class Encoders:
 
     async def segment(
         self, key: str, file_id: MediaFileId, encoding: Encoding, number: int, session_id: PlaybackSessionId
-    ) -> AsyncIterator[bytes]:
+    ) -> SegmentBytes:
         """The segment in pieces, as they are made; the first one is there when this returns. Raises NotFound beyond the
         grid; Unavailable when no encoder is free, one fails twice, or takes long; in mid-segment too."""
         if not 0 <= number < len(encoding.grid.starts_s):
@@ -261,18 +262,18 @@ class Encoders:
             rendition.tell()
             self._forget(rendition)
 
-    async def _wait_for_segment(self, rendition: _Rendition, waiter: _Waiter) -> AsyncIterator[bytes]:
+    async def _wait_for_segment(self, rendition: _Rendition, waiter: _Waiter) -> SegmentBytes:
         number = waiter.number
         while True:
             changed = rendition.changed
             making = next((run.making for run in rendition.runs if run.next == number and run.making.pieces), None)
             if making is not None:
                 self._used(rendition, waiter)
-                return self._follow_making(rendition, making)
+                return SegmentBytes(self._follow_making(rendition, making))
             data = await asyncio.to_thread(self._cache.find, rendition.folder, rendition.key, f"{number}.m4s")
             if data is not None:
                 self._used(rendition, waiter)
-                return _once(data)
+                return SegmentBytes(_once(data), len(data))
             run = self._run_for(rendition, number)
             if run is not None:
                 run.use(waiter.session_id, number, at=self._clock())
@@ -283,7 +284,7 @@ class Encoders:
                 continue
             await changed.wait()
 
-    async def _follow_making(self, rendition: _Rendition, making: _Making) -> AsyncIterator[bytes]:
+    async def _follow_making(self, rendition: _Rendition, making: _Making) -> AsyncGenerator[bytes]:
         given = 0
         try:
             async with asyncio.timeout(self._limits.segment_s):
@@ -602,5 +603,5 @@ class Encoders:
         return init
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def _once(data: bytes) -> AsyncGenerator[bytes]:
     yield data

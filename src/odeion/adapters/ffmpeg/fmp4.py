@@ -176,6 +176,15 @@ class Sample:
     key: bool
 
 
+def segment_size(beginning: bytes) -> int:
+    """How long a segment of one fragment is, of which at least the headers are given. Raises ValueError."""
+    (moof_size,) = struct.unpack_from(">I", beginning)
+    data_size, kind = struct.unpack_from(">I4s", beginning, moof_size)
+    if kind != b"mdat":
+        raise ValueError("not the beginning of a segment")
+    return int(moof_size + data_size)
+
+
 def first_sample(segment: bytes | bytearray) -> bytes | None:
     """The first sample of a segment of which the beginning is given; None while that is too little. Raises
     ValueError."""

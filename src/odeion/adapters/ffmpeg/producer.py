@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from odeion.adapters.ffmpeg.keys import rendition_key, video_stream
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
-from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
+from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
 from odeion.application.transcoding.ports import EncoderLeases
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import Treatment, VideoPlan
@@ -79,7 +79,7 @@ class HlsRenditionProducer:
 
     async def segment(
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
-    ) -> AsyncIterator[bytes]:
+    ) -> SegmentBytes:
         """See RenditionProducer. What is converted is handed on as it is made."""
         if rendition.treatment is Treatment.COPY:
             return await self._copies.segment(source, rendition, number)
@@ -101,7 +101,7 @@ class HlsRenditionProducer:
             else:
                 raise Unavailable("the file is damaged or its disk is failing")
         finally:
-            await pieces.aclose()
+            await pieces.pieces.aclose()
         grid = await self._copies.grid(source, rendition)
         track = read_track(await self._copies.init_segment(source, rendition))
         shown = round(grid.starts_s[number] * track.timescale)

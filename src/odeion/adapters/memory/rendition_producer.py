@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
-from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentGrid
+from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
 from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
@@ -45,11 +45,12 @@ class MemoryRenditionProducer:
 
     async def segment(
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
-    ) -> AsyncIterator[bytes]:
+    ) -> SegmentBytes:
         if not 0 <= number < len((await self.grid(source, rendition)).starts_s):
             raise NotFound("no such segment")
         self.sessions.add(session_id)
-        return _pieces(f"segment {number} of stream {rendition.stream_index}".encode())
+        data = f"segment {number} of stream {rendition.stream_index}".encode()
+        return SegmentBytes(_pieces(data), len(data))
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
         known = 0 <= number < len((await self.grid(source, rendition)).starts_s)
@@ -65,6 +66,6 @@ class MemoryRenditionProducer:
         self.closed = True
 
 
-async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+async def _pieces(data: bytes) -> AsyncGenerator[bytes]:
     yield data[:8]
     yield data[8:]

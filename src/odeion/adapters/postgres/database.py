@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from odeion.domain.shared.errors import Conflict, Unavailable
 
@@ -31,19 +33,44 @@ CONFLICTS: Mapping[str, str] = {
 _UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
 
 
+_PING_AFTER_S = 2.0
+
+
 def create_engine(url: str, *, pool_size: int) -> AsyncEngine:
     """A pool of at most `pool_size` connections; a caller waits 5 s for one, then gets Unavailable."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={"timeout": 5, "server_settings": {"application_name": "odeion", "jit": "off"}},
     )
+    _ping_after_idling(engine)
+    return engine
+
+
+def _ping_after_idling(engine: AsyncEngine) -> None:
+    """A connection that lay idle for a while may have died with its server: ask it first. To ask each time would double
+    what a small query costs."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+        if time.monotonic() - record.info.get("idle_since", 0.0) < _PING_AFTER_S:
+            return
+        try:
+            alive = engine.dialect.do_ping(connection)
+        except Exception as error:
+            # Whatever it is that such a connection says: the pool opens another.
+            raise DisconnectionError from error
+        if not alive:
+            raise DisconnectionError
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -108,6 +108,18 @@ class SegmentGrid:
 Rendition = VideoPlan | AudioPlan
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentBytes:
+    """A segment as it becomes available; the first piece is there. `size_bytes` is that of the whole, None while it is
+    being made."""
+
+    pieces: AsyncGenerator[bytes]
+    size_bytes: int | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.pieces
+
+
 class RenditionProducer(Protocol):
     """Makes fMP4 renditions of a file for HLS: init segment and numbered media segments of one elementary stream.
 
@@ -124,8 +136,8 @@ class RenditionProducer(Protocol):
 
     async def segment(
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
-    ) -> AsyncIterator[bytes]:
-        """The segment's bytes, as they become available. Raises NotFound beyond the grid."""
+    ) -> SegmentBytes:
+        """Raises NotFound beyond the grid."""
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
         """The keyframe a segment begins with, as a segment of its own that lasts as long. Raises NotFound beyond the

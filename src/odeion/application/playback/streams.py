@@ -11,6 +11,7 @@ from odeion.application.playback.ports import (
     MediaSource,
     Rendition,
     RenditionProducer,
+    SegmentBytes,
     StreamSessions,
     SubtitleConverter,
 )
@@ -85,7 +86,7 @@ class Streams:
         session, source = await self._open(stream_key)
         return await self._producer.init_segment(source, _rendition(session, rendition_name))
 
-    async def segment(self, stream_key: str, rendition_name: str, number: int) -> AsyncIterator[bytes]:
+    async def segment(self, stream_key: str, rendition_name: str, number: int) -> SegmentBytes:
         session, source = await self._open(stream_key)
         return await self._producer.segment(
             source, _rendition(session, rendition_name), number, session_id=_id(session)

@@ -2,10 +2,11 @@ import type HlsClass from 'hls.js';
 import type { ErrorData } from 'hls.js';
 import { api, ok } from '$lib/api/client';
 import { ApiError, asApiError } from '$lib/api/errors';
-import type { MediaType, PlaybackSession, Profile, StartPlayback, SubtitleChoice } from '$lib/api/types';
+import type { MediaType, PlaybackSession, Preferences, Profile, StartPlayback, SubtitleChoice } from '$lib/api/types';
 import { session as signedIn } from '$lib/auth/session.svelte';
 import { capabilities, deviceName } from './capabilities';
 import * as position from './position';
+import { preferredAudio, preferredSubtitles } from './preferences';
 
 export interface Media {
 	type: MediaType;
@@ -20,6 +21,9 @@ const MAX_RECOVERIES = 4;
 
 /** The end of one session must reach the server before the next begins: both are named by the same film. */
 let farewell: Promise<unknown> = Promise.resolve();
+
+/** What was chosen in the player counts no more: the settings do again. */
+export const forgetSubtitleChoice = (): void => localStorage.removeItem(SUBTITLE_PREFERENCE);
 
 /** One video element and what it plays: the session with the server, the tracks, the heartbeat and the progress. */
 export class Player {
@@ -36,6 +40,7 @@ export class Player {
 	#media: Media | null = null;
 	#fileId: number | undefined;
 	#remembers = true;
+	#settings: Preferences;
 	#hls: HlsClass | null = null;
 	#tracks = new Map<string, HTMLTrackElement>();
 	#begin_ms = 0;
@@ -47,8 +52,10 @@ export class Player {
 	#saver: ReturnType<typeof setInterval> | undefined;
 	#abort = new AbortController();
 
-	constructor(video: HTMLVideoElement) {
+	constructor(video: HTMLVideoElement, settings: Preferences) {
 		this.#video = video;
+		this.#settings = settings;
+		this.profile = settings.quality;
 		const on = (name: string, listener: () => void) => video.addEventListener(name, listener, { signal: this.#abort.signal });
 		on('pause', () => void this.#save());
 		on('seeked', () => this.#media && this.#remembers && position.note(this.#media.type, this.#media.id, this.position_ms));
@@ -166,8 +173,18 @@ export class Player {
 			if (generation !== this.#generation) return;
 			const first = this.session === null || this.session.media_id !== media.id;
 			this.session = started;
-			this.audioIndex = started.audio.find((choice) => choice.selected)?.stream_index ?? started.audio[0]?.stream_index ?? null;
-			if (first && this.subtitleKey === null) this.subtitleKey = this.#usualSubtitles(started.subtitles);
+			const selected = started.audio.find((choice) => choice.selected) ?? started.audio[0] ?? null;
+			const sound = first ? preferredAudio(started.audio, this.#settings.audio_languages) : selected;
+			this.audioIndex = sound?.stream_index ?? null;
+			if (first && this.subtitleKey === null) {
+				const subtitles = this.#usualSubtitles(started.subtitles, sound?.language ?? null);
+				this.subtitleKey = subtitles?.key ?? null;
+				// What the file as it is cannot give needs another session: another sound, subtitles to be painted in.
+				if ((sound !== selected && !sound?.hls_name) || (subtitles && !subtitles.url)) {
+					await this.#start(at_ms);
+					return;
+				}
+			}
 			this.#beat(started.heartbeat_interval_s);
 			await this.#attach(started, generation);
 		} catch (cause) {
@@ -175,14 +192,12 @@ export class Player {
 		}
 	}
 
-	/** What the server selected; else the language this viewer had last, unless that was none. */
-	#usualSubtitles(choices: SubtitleChoice[]): string | null {
-		const preferred = localStorage.getItem(SUBTITLE_PREFERENCE);
-		if (preferred === 'off') return null;
-		const selected = choices.find((choice) => choice.selected);
-		if (selected) return selected.key;
-		if (!preferred) return null;
-		return choices.find((choice) => choice.language === preferred && choice.url && !choice.is_forced)?.key ?? null;
+	/** In the language that was chosen here last, or none if that was the choice; else what the settings say. */
+	#usualSubtitles(choices: SubtitleChoice[], audioLanguage: string | null): SubtitleChoice | null {
+		const chosen = localStorage.getItem(SUBTITLE_PREFERENCE);
+		if (chosen === 'off') return null;
+		if (chosen) return choices.find((choice) => choice.language === chosen && choice.url && !choice.is_forced) ?? null;
+		return preferredSubtitles(choices, audioLanguage, this.#settings);
 	}
 
 	async #attach(started: PlaybackSession, generation: number): Promise<void> {
@@ -205,6 +220,9 @@ export class Player {
 			backBufferLength: 60,
 			maxBufferLength: 30,
 			enableWorker: true,
+			// Begin with the best the server offers, not with what a slow connection would bear; going down comes by itself.
+			abrEwmaDefaultEstimate: 50_000_000,
+			abrEwmaDefaultEstimateMax: 50_000_000,
 			// Each text is one document for the whole film: a track element shows it, with a policy that forbids data addresses.
 			renderTextTracksNatively: false,
 			// A conversion may need a while for its first segment.
