@@ -19,3 +19,9 @@ export function idOf(text: string): number {
 	if (!/^[1-9]\d{0,17}$/.test(text)) error(404, { message: 'This page does not exist.' });
 	return Number(text);
 }
+
+/** The page of a list that the address names; the first where it names none. */
+export function pageOf(url: URL): number {
+	const text = url.searchParams.get('page') ?? '';
+	return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1;
+}

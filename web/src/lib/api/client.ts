@@ -22,6 +22,6 @@ export async function ok<T>(answer: Promise<Answer<T>>): Promise<T> {
 	} catch (cause) {
 		throw asApiError(cause);
 	}
-	if (!settled.response.ok) throw toApiError(settled.response.status, settled.error);
+	if (!settled.response.ok) throw toApiError(settled.response.status, settled.error, settled.response.headers.get('Retry-After'));
 	return settled.data as T;
 }

@@ -1,3 +1,5 @@
+import { count } from '$lib/format';
+
 export interface FieldProblem {
 	field: string;
 	message: string;
@@ -34,9 +36,11 @@ function isEnvelope(body: unknown): body is Envelope {
 	);
 }
 
-export function toApiError(status: number, body: unknown): ApiError {
+/** `retryAfter` is the header of that name, where the answer had one. */
+export function toApiError(status: number, body: unknown, retryAfter: string | null = null): ApiError {
 	if (isEnvelope(body)) {
-		return new ApiError(status, body.error.code, sentence(body.error.message), body.error.fields ?? []);
+		const message = status === 429 && Number(retryAfter) > 0 ? `Too many tries. Wait ${wait(Number(retryAfter))}, then try again.` : sentence(body.error.message);
+		return new ApiError(status, body.error.code, message, body.error.fields ?? []);
 	}
 	return new ApiError(status, 'unexpected', `The server answered with an error (${status}).`);
 }
@@ -44,6 +48,13 @@ export function toApiError(status: number, body: unknown): ApiError {
 export function asApiError(cause: unknown): ApiError {
 	if (cause instanceof ApiError) return cause;
 	return new ApiError(0, 'network', 'The server cannot be reached. Is it running?');
+}
+
+/** 40 → "40 seconds", 90 → "2 minutes": never less than it is. */
+export function wait(seconds: number): string {
+	if (seconds <= 60) return count(Math.ceil(seconds), 'second');
+	if (seconds <= 90 * 60) return count(Math.ceil(seconds / 60), 'minute');
+	return count(Math.ceil(seconds / 3600), 'hour');
 }
 
 /** "movie not found" → "Movie not found." */

@@ -1,8 +1,11 @@
-import type { SignedIn, User } from '$lib/api/types';
+import type { Role, SignedIn, User } from '$lib/api/types';
 import { exclusively } from './mutex';
+import { includes } from './roles';
 
 const KEY = 'odeion.session';
 const RENEW_BEFORE_MS = 45_000;
+/** Calls of who is not signed in: what they refuse says nothing about a session. */
+const OPEN = /^\/api\/(setup|auth\/(login|refresh|register|reset-password|device-login|second-factor|passkeys|oauth\/(providers|start|exchange|register)))(\/|$)/;
 
 type Renewal = 'renewed' | 'ended' | 'unreachable';
 
@@ -41,8 +44,18 @@ class Session {
 		return this.#signedIn !== null;
 	}
 
+	/** Whether the user may do what this role may. */
+	has(role: Role): boolean {
+		return this.user !== null && includes(this.user.role, role);
+	}
+
 	get isAdmin(): boolean {
-		return this.user?.role === 'admin';
+		return this.has('admin');
+	}
+
+	/** The user's own account was changed. */
+	note(user: User): void {
+		if (this.#signedIn) this.begin({ ...this.#signedIn, user });
 	}
 
 	begin(signedIn: SignedIn): void {
@@ -68,8 +81,7 @@ class Session {
 	}
 
 	async fetch(request: Request): Promise<Response> {
-		const isOpen = /\/api\/(auth\/(login|refresh)|setup)$/.test(new URL(request.url).pathname);
-		if (isOpen) return fetch(request);
+		if (OPEN.test(new URL(request.url).pathname)) return fetch(request);
 		const again = request.clone();
 		const token = await this.token();
 		const first = await fetch(withToken(request, token));

@@ -6,11 +6,8 @@ import type { PageLoad } from './$types';
 
 export const load: PageLoad = async ({ url }) => {
 	if (session.active) redirect(307, safeNext(url.searchParams.get('next')));
-	let completed = true;
-	try {
-		completed = (await ok(api.GET('/api/setup'))).completed;
-	} catch {
-		// Signing in will say what is wrong.
-	}
-	if (!completed) redirect(307, '/setup');
+	const [setup, providers] = await Promise.allSettled([ok(api.GET('/api/setup')), ok(api.GET('/api/auth/oauth/providers'))]);
+	if (setup.status === 'fulfilled' && !setup.value.completed) redirect(307, '/setup');
+	// If the server cannot be reached, signing in will say so.
+	return { providers: providers.status === 'fulfilled' ? providers.value.items : [] };
 };
