@@ -6,7 +6,7 @@ import type { MediaType, PlaybackSession, Preferences, Profile, StartPlayback, S
 import { session as signedIn } from '$lib/auth/session.svelte';
 import { capabilities, deviceName } from './capabilities';
 import * as position from './position';
-import { preferredAudio, preferredSubtitles } from './preferences';
+import { preferredAudio, preferredProfile, preferredSubtitles } from './preferences';
 
 export interface Media {
 	type: MediaType;
@@ -55,7 +55,7 @@ export class Player {
 	constructor(video: HTMLVideoElement, settings: Preferences) {
 		this.#video = video;
 		this.#settings = settings;
-		this.profile = settings.quality;
+		this.profile = preferredProfile(settings.quality);
 		const on = (name: string, listener: () => void) => video.addEventListener(name, listener, { signal: this.#abort.signal });
 		on('pause', () => void this.#save());
 		on('seeked', () => this.#media && this.#remembers && position.note(this.#media.type, this.#media.id, this.position_ms));

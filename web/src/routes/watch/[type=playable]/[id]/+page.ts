@@ -1,5 +1,5 @@
 import { api, ok } from '$lib/api/client';
-import type { MediaType } from '$lib/api/types';
+import type { MediaType, Preferences } from '$lib/api/types';
 import { requireSession } from '$lib/auth/guard';
 import { episodeCode } from '$lib/format';
 import { idOf, orErrorPage } from '$lib/load';
@@ -15,7 +15,8 @@ export const load: PageLoad = async ({ params, url }) => {
 		const value = url.searchParams.get(name);
 		return value && /^\d{1,18}$/.test(value) ? Number(value) : undefined;
 	};
-	const common = { type, id, file_id: asked('file'), remembers: true };
+	const settings = (await orErrorPage(ok(api.GET('/api/settings')))) as Preferences;
+	const common = { type, id, file_id: asked('file'), remembers: true, settings };
 	const from = url.searchParams.get('from');
 	if (type === 'movie') {
 		const movie = await orErrorPage(ok(api.GET('/api/movies/{id}', { params: { path } })));
