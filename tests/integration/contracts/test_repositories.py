@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from odeion.application.libraries.repositories import PlacedFile
+from odeion.application.playback.ports import MAX_PROBLEMS, PlaybackDebug, PlaybackProblem
 from odeion.application.shared.viewer import OPERATOR
 from odeion.domain.catalog import EpisodeIdentity, FileRole, MediaRef, Placement, PlayableType, TitleIdentity
 from odeion.domain.identity.login_sessions import LoginSession
@@ -30,7 +31,7 @@ from odeion.domain.playback.decision import decide
 from odeion.domain.playback.session import Device, EndReason, PlaybackSession
 from odeion.domain.progress import WatchProgress
 from odeion.domain.shared.errors import Conflict, NotFound, StaleVersion
-from odeion.domain.shared.ids import LibraryId, MediaFileId, TaskId, UserId
+from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, TaskId, UserId
 from odeion.domain.task import Task, TaskType
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -448,7 +449,9 @@ class TestPlaybackSessions:
             id=None,
             user_id=user_id,
             login_session_id=None,
+            username="theo",
             file_id=None,
+            file_name="Film (2001).mkv",
             media=MediaRef(PlayableType.MOVIE, media_id),
             title="Film (2001)",
             stream_key_hash=key,
@@ -489,6 +492,61 @@ class TestPlaybackSessions:
                 await tx.playback_sessions.save(self.session(user_id, minutes, at, bytes([minutes])))
             silent = await tx.playback_sessions.list_silent(since=NOW - timedelta(minutes=2), limit=10)
         assert [session.media.id for session in silent] == [5, 3]
+
+    async def test_anybodys_is_got_by_its_id(self, uow: Any) -> None:
+        session = self.session(await saved_user(uow))
+        async with uow() as tx:
+            await tx.playback_sessions.save(session)
+            assert session.id is not None
+            assert await tx.playback_sessions.get(session.id) == session
+            with pytest.raises(NotFound):
+                await tx.playback_sessions.get(PlaybackSessionId(session.id + 1))
+
+
+class TestPlaybackDebug:
+    async def opened(self, uow: Any, at: datetime = NOW) -> PlaybackSessionId:
+        """Of a session of its own."""
+        user_id = await saved_user(uow)
+        async with uow() as tx:
+            session_id: PlaybackSessionId = await tx.playback_sessions.save(TestPlaybackSessions().session(user_id))
+            await tx.playback_debug.open(session_id, self.record(at))
+            await tx.commit()
+        return session_id
+
+    def record(self, at: datetime = NOW, **noted: Any) -> PlaybackDebug:
+        return PlaybackDebug(opened_at=at, user_agent="TV/1.0", request={"profile": "auto"}, **noted)
+
+    def problem(self, number: int) -> PlaybackProblem:
+        return PlaybackProblem(at=NOW, part=f"video/{number}", code="service_unavailable", message="all are busy")
+
+    async def test_all_fields_come_back(self, uow: Any) -> None:
+        session_id = await self.opened(uow)
+        async with uow() as tx:
+            await tx.playback_debug.note_playlist(session_id, "#EXTM3U")
+            await tx.playback_debug.note_problem(session_id, self.problem(1))
+            await tx.playback_debug.note_problem(session_id, self.problem(2))
+            await tx.commit()
+        async with uow() as tx:
+            noted = self.record(master_playlist="#EXTM3U", problems=(self.problem(1), self.problem(2)))
+            assert await tx.playback_debug.find(session_id) == noted
+
+    async def test_the_latest_problems_stay(self, uow: Any) -> None:
+        session_id = await self.opened(uow)
+        async with uow() as tx:
+            for number in range(MAX_PROBLEMS + 3):
+                await tx.playback_debug.note_problem(session_id, self.problem(number))
+            found = await tx.playback_debug.find(session_id)
+        assert [problem.part for problem in found.problems] == [f"video/{3 + n}" for n in range(MAX_PROBLEMS)]
+
+    async def test_old_ones_are_dropped_and_notes_on_them_passed_over(self, uow: Any) -> None:
+        session_id = await self.opened(uow)
+        async with uow() as tx:
+            await tx.playback_debug.drop_opened(before=NOW)
+            assert await tx.playback_debug.find(session_id) == self.record()
+            await tx.playback_debug.drop_opened(before=NOW + timedelta(seconds=1))
+            await tx.playback_debug.note_playlist(session_id, "#EXTM3U")
+            await tx.playback_debug.note_problem(session_id, self.problem(1))
+            assert await tx.playback_debug.find(session_id) is None
 
 
 class TestTasks:

@@ -121,6 +121,7 @@ class TestSessions:
             {"subtitle_key": "../../etc/passwd"},
             {"capabilities": {"video_codecs": [{"codec": "H 264; rm -rf"}]}},
             {"capabilities": {"containers": ["x"] * 33}},
+            {"device": {"name": "TV\0"}},
         ],
     )
     async def test_refuses_what_cannot_be(self, admin: Client, change: dict[str, Any]) -> None:

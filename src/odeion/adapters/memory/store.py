@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from odeion.adapters.memory.ways_in import (
     MemoryTotp,
 )
 from odeion.application.libraries.repositories import KnownFile, PlacedFile
+from odeion.application.playback.ports import MAX_PROBLEMS, PlaybackDebug, PlaybackProblem
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, Placement, PlayableType
 from odeion.domain.identity.api_keys import ApiKey
@@ -92,6 +93,7 @@ class _Tables:
     episodes: dict[int, _Content] = field(default_factory=dict)
     progress: dict[tuple[int, MediaRef], WatchProgress] = field(default_factory=dict)
     playback_sessions: dict[int, PlaybackSession] = field(default_factory=dict)
+    playback_debug: dict[int, PlaybackDebug] = field(default_factory=dict)
     tasks: dict[int, Task] = field(default_factory=dict)
     outbox: list[Event] = field(default_factory=list)
 
@@ -135,6 +137,7 @@ class MemoryUnitOfWork:
         self.catalog = MemoryCatalog(self)
         self.progress = MemoryProgress(self)
         self.playback_sessions = MemoryPlaybackSessions(self)
+        self.playback_debug = MemoryPlaybackDebug(self)
         self.tasks = MemoryTasks(self)
 
     @property
@@ -507,6 +510,11 @@ class MemoryPlaybackSessions:
             for session in self._tx.tables.playback_sessions.values()
         )
 
+    async def get(self, session_id: PlaybackSessionId) -> PlaybackSession:
+        if session_id not in self._tx.tables.playback_sessions:
+            raise NotFound("playback session not found")
+        return copy.deepcopy(self._tx.tables.playback_sessions[session_id])
+
     async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
         return self._latest(user_id, media, active=True)
 
@@ -533,6 +541,32 @@ class MemoryPlaybackSessions:
 
     async def save(self, session: PlaybackSession) -> PlaybackSessionId:
         return PlaybackSessionId(self._tx.save(self._tx.tables.playback_sessions, session))
+
+
+class MemoryPlaybackDebug:
+    def __init__(self, tx: MemoryUnitOfWork) -> None:
+        self._tx = tx
+
+    async def open(self, session_id: PlaybackSessionId, debug: PlaybackDebug) -> None:
+        self._tx.tables.playback_debug[session_id] = copy.deepcopy(debug)
+
+    async def find(self, session_id: PlaybackSessionId) -> PlaybackDebug | None:
+        return copy.deepcopy(self._tx.tables.playback_debug.get(session_id))
+
+    async def note_playlist(self, session_id: PlaybackSessionId, master_playlist: str) -> None:
+        records = self._tx.tables.playback_debug
+        if session_id in records:
+            records[session_id] = replace(records[session_id], master_playlist=master_playlist)
+
+    async def note_problem(self, session_id: PlaybackSessionId, problem: PlaybackProblem) -> None:
+        records = self._tx.tables.playback_debug
+        if session_id in records:
+            problems = (*records[session_id].problems, problem)[-MAX_PROBLEMS:]
+            records[session_id] = replace(records[session_id], problems=problems)
+
+    async def drop_opened(self, *, before: datetime) -> None:
+        tables = self._tx.tables
+        tables.playback_debug = {k: d for k, d in tables.playback_debug.items() if d.opened_at >= before}
 
 
 class MemoryTasks:

@@ -43,6 +43,13 @@ class PostgresPlaybackSessions:
         self._connection = connection
         self._events = events
 
+    async def get(self, session_id: PlaybackSessionId) -> PlaybackSession:
+        query = select(playback_sessions).where(playback_sessions.c.id == session_id).with_for_update()
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound("playback session not found")
+        return _session(row)
+
     async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
         return await self._latest(user_id, media, playback_sessions.c.state == SessionState.ACTIVE.value)
 
@@ -60,6 +67,7 @@ class PostgresPlaybackSessions:
             )
             .order_by(playback_sessions.c.id.desc())
             .limit(1)
+            .with_for_update()
         )
         row = (await self._connection.execute(query)).one_or_none()
         return _session(row) if row else None
@@ -86,7 +94,9 @@ class PostgresPlaybackSessions:
             "user_id": session.user_id,
             "login_session_id": session.login_session_id,
             "api_key_id": session.api_key_id,
+            "username": session.username,
             "file_id": session.file_id,
+            "file_name": session.file_name,
             "media_type": session.media.type.value,
             "media_id": session.media.id,
             "title": session.title,
@@ -292,7 +302,9 @@ def _session(row: Row[Any]) -> PlaybackSession:
         user_id=row.user_id,
         login_session_id=row.login_session_id,
         api_key_id=row.api_key_id,
+        username=row.username,
         file_id=row.file_id,
+        file_name=row.file_name,
         media=MediaRef(PlayableType(row.media_type), row.media_id),
         title=row.title,
         stream_key_hash=row.stream_key_hash,

@@ -16,6 +16,7 @@ from odeion.adapters.postgres.libraries import PostgresLibraries, PostgresMediaF
 from odeion.adapters.postgres.metadata import PostgresMetadata
 from odeion.adapters.postgres.oauth import PostgresOAuthIdentities
 from odeion.adapters.postgres.playback import PostgresPlaybackSessions
+from odeion.adapters.postgres.playback_debug import PostgresPlaybackDebug
 from odeion.adapters.postgres.progress import PostgresProgress
 from odeion.adapters.postgres.second_factors import PostgresPasskeys, PostgresRecoveryCodes, PostgresTotp
 from odeion.adapters.postgres.tasks import PostgresTasks
@@ -49,6 +50,7 @@ class PostgresUnitOfWork:
         self.metadata = PostgresMetadata(connection)
         self.progress = PostgresProgress(connection, self)
         self.playback_sessions = PostgresPlaybackSessions(connection, self)
+        self.playback_debug = PostgresPlaybackDebug(connection)
         self.tasks = PostgresTasks(connection, self)
         self.pools = PostgresPools(connection, self)
 

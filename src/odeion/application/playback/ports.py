@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
+from odeion.domain.identity.users import User
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 from odeion.domain.playback.session import PlaybackSession
@@ -26,6 +29,11 @@ class MediaSource:
     stamp: FileStamp
     technical: TechnicalInfo
     sidecars: tuple[SidecarSubtitle, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """For people: bytes that are no UTF-8 are replaced."""
+        return os.fsencode(posixpath.basename(self.path)).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +52,11 @@ class PlayableSources(Protocol):
 
 
 class PlaybackSessionRepository(Protocol):
+    async def get(self, session_id: PlaybackSessionId) -> PlaybackSession:
+        """Anybody's, held against others until the transaction ends. Raises NotFound."""
+
     async def find_active(self, user_id: UserId, media: MediaRef) -> PlaybackSession | None:
-        """The viewer's running session of this media; the latest where there are several."""
+        """The viewer's running session of this media, held as above; the latest where there are several."""
 
     async def count_active(self, user_id: UserId) -> int:
         """How many sessions of the user are running. Of those who ask and then save at once one waits for the other."""
@@ -59,9 +70,62 @@ class PlaybackSessionRepository(Protocol):
         """Insert or update. Raises StaleVersion."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackProblem:
+    """Something that went wrong while a session was served. `part` is what was asked for, as in its URL (`video/12`),
+    `code` that of the error."""
+
+    at: datetime
+    part: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackDebug:
+    """What helps to find out why a session played badly. `request` is what the player posted, `master_playlist` what it
+    was given (None before it asked), `problems` the latest ones."""
+
+    opened_at: datetime
+    user_agent: str
+    request: dict[str, Any]
+    master_playlist: str | None = None
+    problems: tuple[PlaybackProblem, ...] = ()
+
+
+# The latest problems of a session are kept, not all.
+MAX_PROBLEMS = 50
+
+
+class PlaybackDebugRepository(Protocol):
+    """Beside the sessions, and kept for a while only. Notes on sessions that have no record are passed over."""
+
+    async def open(self, session_id: PlaybackSessionId, debug: PlaybackDebug) -> None: ...
+
+    async def find(self, session_id: PlaybackSessionId) -> PlaybackDebug | None: ...
+
+    async def note_playlist(self, session_id: PlaybackSessionId, master_playlist: str) -> None: ...
+
+    async def note_problem(self, session_id: PlaybackSessionId, problem: PlaybackProblem) -> None:
+        """The latest `MAX_PROBLEMS` stay."""
+
+    async def drop_opened(self, *, before: datetime) -> None: ...
+
+
+class KnownUsers(Protocol):
+    async def get(self, user_id: UserId) -> User:
+        """Raises NotFound."""
+
+
 class PlaybackTx(Transaction, Protocol):
     @property
     def playback_sessions(self) -> PlaybackSessionRepository: ...
+
+    @property
+    def playback_debug(self) -> PlaybackDebugRepository: ...
+
+    @property
+    def users(self) -> KnownUsers: ...
 
 
 @dataclass(frozen=True, slots=True)

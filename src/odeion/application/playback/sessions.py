@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from odeion.application.playback.ports import (
     PlayableSources,
+    PlaybackDebug,
     PlaybackTx,
     RenditionProducer,
 )
@@ -39,7 +41,7 @@ _REAP_BATCH = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackRequest:
-    """What a player asks for. `start_position_ms` None resumes where the viewer left off."""
+    """What a player asks for. `posted` is that as it came, kept for debugging."""
 
     media: MediaRef
     file_id: MediaFileId | None
@@ -48,6 +50,8 @@ class PlaybackRequest:
     device: Device
     start_position_ms: int
     address: str
+    user_agent: str
+    posted: dict[str, Any]
 
 
 def hash_stream_key(stream_key: str) -> bytes:
@@ -83,26 +87,28 @@ class PlaybackSessions:
         plan = decide(source.technical, source.sidecars, wanted.capabilities, wanted.options, policy)
         stream_key = self._secrets.token()
         now = self._clock.now()
-        session = PlaybackSession(
-            id=None,
-            user_id=viewer.id,
-            login_session_id=viewer.session_id,
-            api_key_id=viewer.api_key_id,
-            file_id=source.file_id,
-            media=wanted.media,
-            title=item.title,
-            stream_key_hash=hash_stream_key(stream_key),
-            plan=plan,
-            capabilities=wanted.capabilities,
-            options=wanted.options,
-            device=wanted.device,
-            address=wanted.address,
-            position_ms=wanted.start_position_ms,
-            started_at=now,
-            heartbeat_at=now,
-        )
-        session.start()
         async with self._uow() as tx:
+            session = PlaybackSession(
+                id=None,
+                user_id=viewer.id,
+                login_session_id=viewer.session_id,
+                api_key_id=viewer.api_key_id,
+                username=(await tx.users.get(viewer.id)).username,
+                file_id=source.file_id,
+                file_name=source.file_name,
+                media=wanted.media,
+                title=item.title,
+                stream_key_hash=hash_stream_key(stream_key),
+                plan=plan,
+                capabilities=wanted.capabilities,
+                options=wanted.options,
+                device=wanted.device,
+                address=wanted.address,
+                position_ms=wanted.start_position_ms,
+                started_at=now,
+                heartbeat_at=now,
+            )
+            session.start()
             former = await tx.playback_sessions.find_active(viewer.id, wanted.media)
             if former is not None and (former.login_session_id, former.api_key_id) == (
                 viewer.session_id,
@@ -116,6 +122,8 @@ class PlaybackSessions:
             if limit is not None and await tx.playback_sessions.count_active(viewer.id) >= limit:
                 raise TooManyRequests(f"you may play {limit} at a time; stop another first")
             session.id = await tx.playback_sessions.save(session)
+            debug = PlaybackDebug(opened_at=now, user_agent=wanted.user_agent, request=wanted.posted)
+            await tx.playback_debug.open(session.id, debug)
             await tx.commit()
         if former is not None and former.id is not None:
             await self._producer.release(former.id)

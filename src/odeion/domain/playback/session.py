@@ -24,7 +24,8 @@ class SessionState(StrEnum):
 
 
 class EndReason(StrEnum):
-    """STOPPED by its viewer, SUPERSEDED by their next session of the same media, REAPED for want of a heartbeat."""
+    """STOPPED by its viewer, SUPERSEDED by their next session of the same media, REAPED for want of a heartbeat,
+    TERMINATED by an administrator."""
 
     STOPPED = "stopped"
     SUPERSEDED = "superseded"
@@ -63,15 +64,18 @@ class Device:
 
 @dataclass(kw_only=True)
 class PlaybackSession(RecordsEvents):
-    """Somebody playing something, from start to end; an audit row ever after. `login_session_id` or
-    `api_key_id` tie it to the signed-in device or the key that opened it: it dies with that. Whoever has the stream key
-    may fetch its media while it is active."""
+    """Somebody playing something, from start to end; an audit row ever after, so it names in words what may go away:
+    `username`, `title`, `file_name` (None where it was not kept yet). `login_session_id` or `api_key_id` tie it to the
+    signed-in device or the key that opened it: it dies with that. Whoever has the stream key may fetch its media while
+    it is active."""
 
     id: PlaybackSessionId | None
     user_id: UserId | None
     login_session_id: LoginSessionId | None
     api_key_id: ApiKeyId | None = None
+    username: str
     file_id: MediaFileId | None
+    file_name: str | None
     media: MediaRef
     title: str
     stream_key_hash: bytes

@@ -43,10 +43,12 @@ playback_sessions = Table(
     id_column(),
     # An audit row outlives what it speaks of, so there are no cascades here.
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("username", Text, nullable=False),
     Column("login_session_id", BigInteger, ForeignKey("login_sessions.id", ondelete="SET NULL")),
     # What opened it, where that was an API key and no signed-in device.
     Column("api_key_id", BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL")),
-    Column("file_id", BigInteger, ForeignKey("media_files.id", ondelete="SET NULL")),
+    Column("file_id", BigInteger, ForeignKey("media_files.id", ondelete="SET NULL"), index=True),
+    Column("file_name", Text),
     Column("media_type", Text, nullable=False),
     Column("media_id", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
@@ -68,4 +70,26 @@ playback_sessions = Table(
     Index("uq_playback_sessions_stream_key_hash", "stream_key_hash", unique=True),
     Index("ix_playback_sessions_active", "heartbeat_at", postgresql_where=text("state = 'active'")),
     Index("ix_playback_sessions_user_id_media_type_media_id", "user_id", "media_type", "media_id"),
+    Index("ix_playback_sessions_media_type_media_id", "media_type", "media_id"),
+    Index("ix_playback_sessions_started_at_id", "started_at", "id"),
+)
+
+# What helps to find out why a session played badly; dropped after a while.
+playback_session_debug = Table(
+    "playback_session_debug",
+    metadata,
+    Column(
+        "session_id",
+        BigInteger,
+        ForeignKey("playback_sessions.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("user_agent", Text, nullable=False),
+    # As it was posted.
+    Column("request", JSONB, nullable=False),
+    Column("master_playlist", Text),
+    # What went wrong while it was served, the latest last.
+    Column("problems", JSONB, nullable=False, server_default="[]"),
+    moment("opened_at", index=True),
 )

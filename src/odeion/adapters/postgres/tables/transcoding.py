@@ -42,6 +42,8 @@ transcode_sessions = Table(
     # Null for what takes no place in a pool, as sound does.
     Column("pool_id", BigInteger, ForeignKey("transcoder_pools.id", ondelete="SET NULL")),
     Column("file_id", BigInteger, ForeignKey("media_files.id", ondelete="SET NULL"), index=True),
+    # Whose download it is; what feeds players belongs to their sessions.
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL"), index=True),
     Column("stream_kind", Text, nullable=False),
     Column("output", JSONB, nullable=False),
     Column("argv", ARRAY(Text), nullable=False, server_default="{}"),

@@ -24,7 +24,7 @@ from odeion.entrypoints.http.context import use_cases
 from odeion.entrypoints.http.endpoint import Area, Stream
 from odeion.entrypoints.http.models import Id, Milliseconds, Request, StreamKey
 from odeion.entrypoints.http.ranges import ranged_response
-from odeion.entrypoints.http.security import client_address
+from odeion.entrypoints.http.security import caller, client_address
 
 area = Area("playback")
 
@@ -39,6 +39,7 @@ SessionProfile = Literal[
     ProfileName.LOW,
 ]
 CodecName = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z0-9_]+$")]
+DeviceText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]
 Size = Annotated[int, Field(ge=16, le=65_536)]
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
@@ -93,8 +94,8 @@ class CapabilitiesBody(Request):
 
 
 class DeviceBody(Request):
-    name: str = Field("", max_length=100)
-    client: str = Field("", max_length=100)
+    name: DeviceText = ""
+    client: DeviceText = ""
 
 
 class StartSessionRequest(Request):
@@ -161,6 +162,8 @@ async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> 
             device=Device(name=body.device.name, client=body.device.client),
             start_position_ms=start_ms,
             address=client_address(),
+            user_agent=caller().user_agent,
+            posted=body.model_dump(mode="json", exclude_unset=True),
         ),
     )
 
