@@ -168,6 +168,7 @@ class Container(containers.DeclarativeContainer):
         indexes=indexer,
     )
     subtitles = providers.Singleton(FfmpegSubtitleConverter, cache_folder=path_settings.provided.subtitle_cache)
+    files = providers.Singleton(LocalFileReader)
     playback_sessions = providers.Singleton(
         PlaybackSessions, uow, sources, producer, secrets, clock, transcode_options.provided.policy
     )
@@ -176,7 +177,9 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(PostgresStreamSessions, engine),
         producer,
         subtitles,
-        providers.Singleton(LocalFileReader),
+        files,
+        uow,
+        clock,
     )
     use_cases = providers.Singleton(
         UseCases,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 
 from odeion.application.playback import playlists
 from odeion.application.playback.ports import (
     FileReader,
     MediaSource,
+    PlaybackDebugRepository,
+    PlaybackProblem,
+    PlaybackTx,
     Rendition,
     RenditionProducer,
     SegmentBytes,
@@ -16,21 +20,13 @@ from odeion.application.playback.ports import (
     SubtitleConverter,
 )
 from odeion.application.playback.sessions import hash_stream_key, media_type
+from odeion.application.shared.clock import Clock
+from odeion.application.shared.downloads import StoredFile
+from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.domain.playback.plan import SubtitlePlan, Treatment, VideoPlan
 from odeion.domain.playback.session import PlaybackSession
-from odeion.domain.shared.errors import Conflict, NotFound
+from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """A file for range requests. `etag` changes with its bytes; `modified_s` is the mtime in seconds since 1970."""
-
-    source: MediaSource
-    size_bytes: int
-    media_type: str
-    etag: str
-    modified_s: float
 
 
 class Streams:
@@ -40,80 +36,109 @@ class Streams:
         producer: RenditionProducer,
         subtitles: SubtitleConverter,
         files: FileReader,
+        uow: UnitOfWorkFactory[PlaybackTx],
+        clock: Clock,
     ) -> None:
         self._sessions = sessions
         self._producer = producer
         self._subtitles = subtitles
         self._files = files
+        self._uow = uow
+        self._clock = clock
 
-    async def open_file(self, stream_key: str) -> OpenFile:
+    async def open_file(self, stream_key: str) -> StoredFile:
         """The file of a direct-play session. Raises Gone, NotFound, Unavailable, Conflict."""
-        _, source = await self._open(stream_key)
-        stamp = await self._files.stat(source)
-        return OpenFile(
-            source,
-            stamp.size_bytes,
-            media_type(source.technical),
-            f"{stamp.inode:x}-{stamp.size_bytes:x}-{stamp.mtime_ns:x}",
-            stamp.mtime_ns / 1e9,
-        )
-
-    def read_file(self, file: OpenFile, start: int, length: int) -> AsyncIterator[bytes]:
-        return self._files.read(file.source, start, length)
+        async with self._open(stream_key, "file") as (_, source):
+            return await stored_file(self._files, source)
 
     async def master_playlist(self, stream_key: str) -> str:
-        session, source = await self._open(stream_key)
-        plan = session.plan
-        pictures = [plan.video, *plan.rungs] if plan.video else []
-        video = [(entry, await self._producer.facts(source, entry)) for entry in pictures]
-        audio = [(entry, await self._producer.facts(source, entry)) for entry in plan.audio]
-        return playlists.master(plan, video, audio)
+        async with self._open(stream_key, "master.m3u8") as (session, source):
+            plan = session.plan
+            pictures = [plan.video, *plan.rungs] if plan.video else []
+            video = [(entry, await self._producer.facts(source, entry)) for entry in pictures]
+            audio = [(entry, await self._producer.facts(source, entry)) for entry in plan.audio]
+            playlist = playlists.master(plan, video, audio)
+        await self._note(lambda debug: debug.note_playlist(_id(session), playlist))
+        return playlist
 
     async def media_playlist(self, stream_key: str, rendition_name: str) -> str:
-        session, source = await self._open(stream_key)
-        return playlists.media(await self._producer.grid(source, _rendition(session, rendition_name)))
+        async with self._open(stream_key, f"{rendition_name}/index.m3u8") as (session, source):
+            return playlists.media(await self._producer.grid(source, _rendition(session, rendition_name)))
 
     async def keyframe_playlist(self, stream_key: str, rendition_name: str) -> str:
-        session, source = await self._open(stream_key)
-        rendition = _copied_video(session, rendition_name)
-        return playlists.keyframes(await self._producer.grid(source, rendition))
+        async with self._open(stream_key, f"{rendition_name}/keyframes.m3u8") as (session, source):
+            rendition = _copied_video(session, rendition_name)
+            return playlists.keyframes(await self._producer.grid(source, rendition))
 
     async def keyframe(self, stream_key: str, rendition_name: str, number: int) -> bytes:
-        session, source = await self._open(stream_key)
-        return await self._producer.keyframe(source, _copied_video(session, rendition_name), number)
+        async with self._open(stream_key, f"{rendition_name}/keyframes/{number}.m4s") as (session, source):
+            return await self._producer.keyframe(source, _copied_video(session, rendition_name), number)
 
     async def init_segment(self, stream_key: str, rendition_name: str) -> bytes:
-        session, source = await self._open(stream_key)
-        return await self._producer.init_segment(source, _rendition(session, rendition_name))
+        async with self._open(stream_key, f"{rendition_name}/init.mp4") as (session, source):
+            return await self._producer.init_segment(source, _rendition(session, rendition_name))
 
     async def segment(self, stream_key: str, rendition_name: str, number: int) -> SegmentBytes:
-        session, source = await self._open(stream_key)
-        return await self._producer.segment(
-            source, _rendition(session, rendition_name), number, session_id=_id(session)
-        )
+        part = f"{rendition_name}/{number}.m4s"
+        async with self._open(stream_key, part) as (session, source):
+            rendition = _rendition(session, rendition_name)
+            segment = await self._producer.segment(source, rendition, number, session_id=_id(session))
+        return SegmentBytes(self._watched(session, part, segment.pieces), segment.size_bytes)
 
     async def subtitle_playlist(self, stream_key: str, position: int) -> str:
-        session, source = await self._open(stream_key)
-        _text_subtitle(session, position)
-        return playlists.subtitle(position, source.technical.duration_ms / 1000)
+        async with self._open(stream_key, f"subtitles/{position}.m3u8") as (session, source):
+            _text_subtitle(session, position)
+            return playlists.subtitle(position, source.technical.duration_ms / 1000)
 
     async def subtitle(self, stream_key: str, position: int) -> str:
         """The whole track as WebVTT."""
-        session, source = await self._open(stream_key)
-        plan = _text_subtitle(session, position)
-        if plan.stream_index is not None:
-            return await self._subtitles.embedded(source, plan.stream_index)
-        if plan.sidecar_position is not None and plan.sidecar_position < len(source.sidecars):
-            return await self._subtitles.sidecar(source, plan.sidecar_position)
-        raise NotFound("these subtitles are not there any more")
+        async with self._open(stream_key, f"subtitles/{position}.vtt") as (session, source):
+            plan = _text_subtitle(session, position)
+            if plan.stream_index is not None:
+                return await self._subtitles.embedded(source, plan.stream_index)
+            if plan.sidecar_position is not None and plan.sidecar_position < len(source.sidecars):
+                return await self._subtitles.sidecar(source, plan.sidecar_position)
+            raise NotFound("these subtitles are not there any more")
 
     async def close(self) -> None:
         """Stop all encoders."""
         await self._producer.close()
 
-    async def _open(self, stream_key: str) -> tuple[PlaybackSession, MediaSource]:
+    @asynccontextmanager
+    async def _open(self, stream_key: str, part: str) -> AsyncIterator[tuple[PlaybackSession, MediaSource]]:
+        """What is asked of a session's media. What goes wrong then is noted with the session."""
         stream = await self._sessions.open(hash_stream_key(stream_key))
-        return stream.session, stream.source
+        async with self._noting(stream.session, part):
+            yield stream.session, stream.source
+
+    @asynccontextmanager
+    async def _noting(self, session: PlaybackSession, part: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except (Unavailable, Conflict) as error:
+            problem = PlaybackProblem(at=self._clock.now(), part=part, code=error.code, message=error.message)
+            await self._note(lambda debug: debug.note_problem(_id(session), problem))
+            raise
+
+    async def _watched(
+        self, session: PlaybackSession, part: str, pieces: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        async with self._noting(session, part), aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _note(self, write: Callable[[PlaybackDebugRepository], Awaitable[None]]) -> None:
+        # What plays is worth more than notes on it.
+        with suppress(Unavailable):
+            async with self._uow() as tx:
+                await write(tx.playback_debug)
+                await tx.commit()
+
+
+async def stored_file(files: FileReader, source: MediaSource) -> StoredFile:
+    """A media file as it is. Raises Unavailable, Conflict."""
+    stamp = await files.stat(source)
+    return StoredFile.of(source.path, stamp, media_type(source.technical), partial(files.read, source))
 
 
 def _id(session: PlaybackSession) -> PlaybackSessionId:

@@ -254,8 +254,7 @@ async def stream_file(key: StreamKey) -> Response:
     """Stream the file
 
     The file of a direct-play session, by HTTP range requests."""
-    file = await use_cases().streams.open_file(key)
-    return ranged_response(file, lambda start, length: use_cases().streams.read_file(file, start, length))
+    return ranged_response(await use_cases().streams.open_file(key))
 
 
 @area.get(
