@@ -165,6 +165,11 @@ export function day(date: string | null | undefined): string {
 		: parsed.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
 }
 
+/** "1 March 2026 at 13:05:09" */
+export function moment(date: string): string {
+	return new Date(date).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'medium' });
+}
+
 export function ago(date: string | null | undefined, now: number = Date.now()): string {
 	if (!date) return '';
 	const seconds = Math.round((Date.parse(date) - now) / 1000);

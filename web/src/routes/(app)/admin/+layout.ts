@@ -1,0 +1,7 @@
+import { requireRole } from '$lib/auth/guard';
+import type { LayoutLoad } from './$types';
+
+export const load: LayoutLoad = async ({ parent }) => {
+	await parent();
+	requireRole('moderator');
+};
