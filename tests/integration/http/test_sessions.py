@@ -205,4 +205,4 @@ class TestFirstPassword:
         client = await self.without_password(stepped)
         clock.pass_by(10 * 60 + 1)
         refused = await client.put("/api/users/me/password", {"new_password": NEW})
-        assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+        assert (refused.status, refused.json["error"]["code"]) == (403, "proof_required")

@@ -112,6 +112,7 @@ class PostgresLoginSessions:
             "spent_refresh_hash": session.spent_refresh_hash,
             "user_agent": session.user_agent,
             "device_name": session.device_name,
+            "proven_at": session.proven_at,
             "address": session.address,
             "created_at": session.created_at,
             "last_used_at": session.last_used_at,

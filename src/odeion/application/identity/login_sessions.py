@@ -14,7 +14,7 @@ from odeion.application.shared.page import Page, PageRequest
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.security_events import SecurityEventKind
-from odeion.domain.shared.errors import NotFound
+from odeion.domain.shared.errors import NotFound, ProofRequired
 from odeion.domain.shared.ids import LoginSessionId, UserId
 
 
@@ -86,3 +86,10 @@ async def end_sessions(tx: IdentityTx, user_id: UserId, *, at: datetime, keep: L
     logins, device codes, reset links."""
     await tx.login_sessions.revoke_all(user_id, at=at, keep=keep)
     await tx.tickets.drop_all(user_id)
+
+
+async def require_proof(tx: IdentityTx, viewer: Viewer, *, at: datetime) -> None:
+    """Raises ProofRequired unless the viewer has shown lately who they are."""
+    if viewer.session_id is None:
+        raise ProofRequired("sign in for this")
+    (await tx.login_sessions.get(viewer.id, viewer.session_id, at=at)).require_proof(at=at)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from odeion.application.identity.caller import Caller
 from odeion.application.identity.invites import redeem_invite
+from odeion.application.identity.login_sessions import require_proof
 from odeion.application.identity.oauth_ports import (
     AuthorizationRequest,
     IdentityProviders,
@@ -122,7 +123,10 @@ class OAuth:
         return await self._begin(key, return_path, None, {"invite": sealed})
 
     async def start_link(self, viewer: Viewer, key: str, *, return_path: str) -> tuple[OAuthStart, str]:
-        """As `start`; what comes back is linked to the viewer's account, if they are still signed in then."""
+        """As `start`; what comes back is linked to the viewer's account, if they are still signed in then. Raises
+        ProofRequired."""
+        async with self._uow() as tx:
+            await require_proof(tx, viewer, at=self._clock.now())
         return await self._begin(key, return_path, viewer, {"session": viewer.session_id})
 
     async def _begin(
@@ -242,7 +246,10 @@ class OAuth:
         return await self._admit(await self._native_identity(token, nonce, caller), None, caller)
 
     async def link_native(self, viewer: Viewer, token: str, *, nonce: str, caller: Caller) -> None:
-        """Raises as `sign_in_native`, and Conflict for an identity that is linked elsewhere, or a second one."""
+        """Raises as `sign_in_native`, and ProofRequired; Conflict for an identity that is linked elsewhere, or a second
+        one."""
+        async with self._uow() as tx:
+            await require_proof(tx, viewer, at=self._clock.now())
         refusal = await self._link(viewer, await self._native_identity(token, nonce, caller), caller)
         if refusal is FlowError.LINKED_ELSEWHERE:
             raise Conflict("this identity is linked to another account")
@@ -313,8 +320,9 @@ class OAuth:
         )
 
     async def unlink(self, viewer: Viewer, key: str, caller: Caller) -> None:
-        """Raises NotFound, Conflict for the only way in."""
+        """Raises ProofRequired, NotFound, Conflict for the only way in."""
         async with self._uow() as tx:
+            await require_proof(tx, viewer, at=self._clock.now())
             user = await tx.users.get(viewer.id, for_update=True)
             identities = await tx.oauth_identities.list_of(viewer.id)
             identity = next((identity for identity in identities if identity.provider == key), None)

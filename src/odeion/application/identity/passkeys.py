@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from odeion.application.identity.caller import Caller
+from odeion.application.identity.login_sessions import require_proof
 from odeion.application.identity.oauth_settings import enabled_providers
 from odeion.application.identity.ports import IdentityTx
 from odeion.application.identity.second_factor_ports import PasskeyCeremonies
@@ -80,8 +81,9 @@ class Passkeys:
             return PasskeyList(items=[_view(passkey) for passkey in await tx.passkeys.list_of(viewer.id)])
 
     async def creation_options(self, viewer: Viewer) -> PasskeyOptions:
-        """Raises Conflict for too many passkeys, or without a base URL."""
+        """Raises ProofRequired, Conflict for too many passkeys, or without a base URL."""
         async with self._uow() as tx:
+            await require_proof(tx, viewer, at=self._clock.now())
             user = await tx.users.get(viewer.id)
             known = await tx.passkeys.list_of(viewer.id)
             _require_room(known)
@@ -95,10 +97,12 @@ class Passkeys:
         return PasskeyOptions(options=options)
 
     async def add(self, viewer: Viewer, *, name: str, credential: dict[str, Any], caller: Caller) -> NewPasskey:
-        """Raises BadRequest for an answer to other options, Conflict for one that is known, or too many."""
+        """Raises ProofRequired, BadRequest for an answer to other options, Conflict for one that is known, or too
+        many."""
         now = self._clock.now()
-        challenge = self._ceremonies.challenge_of(credential)
         async with self._uow() as tx:
+            await require_proof(tx, viewer, at=now)
+            challenge = self._ceremonies.challenge_of(credential)
             user = await tx.users.get(viewer.id, for_update=True)
             if not await take_challenge(tx, challenge, purpose="create", user_id=viewer.id, at=now):
                 raise BadRequest("these options were used, or are too old; begin again")
@@ -141,9 +145,10 @@ class Passkeys:
         return _view(passkey)
 
     async def remove(self, viewer: Viewer, passkey_id: PasskeyId, caller: Caller) -> None:
-        """Raises NotFound, Conflict for the only way in."""
+        """Raises ProofRequired, NotFound, Conflict for the only way in."""
         now = self._clock.now()
         async with self._uow() as tx:
+            await require_proof(tx, viewer, at=now)
             user = await tx.users.get(viewer.id, for_update=True)
             passkey = await tx.passkeys.get(viewer.id, passkey_id)
             (await ways_in(tx, user)).require_another()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from odeion.application.identity.caller import OPERATOR, Caller
-from odeion.application.identity.login_sessions import end_sessions
+from odeion.application.identity.login_sessions import end_sessions, require_proof
 from odeion.application.identity.ports import IdentityTx, LoginThrottle, PasswordHasher
 from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
@@ -19,9 +19,6 @@ from odeion.domain.identity.tickets import Ticket, TicketKind
 from odeion.domain.identity.users import Role, User, check_password_rules
 from odeion.domain.shared.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from odeion.domain.shared.ids import UserId
-
-# Who has no password proves who they are by having signed in just now.
-_FRESH_SIGN_IN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +54,9 @@ class Passwords:
         self._clock = clock
 
     async def change_own(self, viewer: Viewer, caller: Caller, *, current: str | None, new: str) -> None:
-        """Change the viewer's password and end their other sessions. Where there is none yet, a session that is minutes
-        old stands for the current one. Raises Invalid for a wrong current or an unusable new one, Forbidden for a
-        session that is too old to set a first one, TooManyRequests."""
+        """Change the viewer's password and end their other sessions. Where there is none yet, having signed in
+        lately stands for the current one. Raises Invalid for a wrong current or an unusable new one, ProofRequired,
+        TooManyRequests."""
         check_password_rules(new, field="body.new_password")
         async with self._uow() as tx:
             user = await tx.users.get(viewer.id)
@@ -69,7 +66,7 @@ class Passwords:
         now = self._clock.now()
         async with self._uow() as tx:
             if user.password_hash is None:
-                await self._require_fresh(tx, viewer, at=now)
+                await require_proof(tx, viewer, at=now)
             user.change_password(password_hash)
             # As it was read before the check: had it been changed since, this is refused.
             await tx.users.save(user)
@@ -88,13 +85,6 @@ class Passwords:
                 fields=[FieldError("body.current_password", "this is not your current password")],
             )
         await self._throttle.succeeded(name, caller.address)
-
-    async def _require_fresh(self, tx: IdentityTx, viewer: Viewer, *, at: datetime) -> None:
-        if viewer.session_id is None:
-            raise Forbidden("sign in to set a password")
-        session = await tx.login_sessions.get(viewer.id, viewer.session_id, at=at)
-        if at - session.created_at > _FRESH_SIGN_IN:
-            raise Forbidden("sign in again first: a first password can be set only just after signing in")
 
     async def make_reset_link(self, viewer: Viewer, user_id: UserId, caller: Caller) -> ResetLink:
         """A link by which somebody sets a new password; it voids earlier ones. Raises NotFound, Forbidden for oneself,

@@ -23,6 +23,7 @@ from odeion.domain.identity.security_events import SecurityEvent
 from odeion.domain.identity.tickets import Ticket, TicketKind
 from odeion.domain.identity.users import User
 from odeion.domain.library import Library
+from odeion.domain.shared.events import Event
 from odeion.domain.shared.ids import ApiKeyId, InviteId, LoginSessionId, UserId
 
 
@@ -158,6 +159,9 @@ class IdentityTx(Transaction, Protocol):
 
     @property
     def login_sessions(self) -> LoginSessionRepository: ...
+
+    def collect(self, events: list[Event]) -> None:
+        """Events of what is not saved itself; told with the commit."""
 
     @property
     def settings(self) -> SettingRepository: ...

@@ -10,7 +10,7 @@ import pyotp
 
 from odeion.application.identity.caller import OPERATOR as COMMAND_LINE
 from odeion.application.identity.caller import Caller
-from odeion.application.identity.login_sessions import end_sessions
+from odeion.application.identity.login_sessions import end_sessions, require_proof
 from odeion.application.identity.ports import IdentityTx, LoginThrottle, PasswordHasher
 from odeion.application.identity.trail import security_event
 from odeion.application.shared.clock import Clock
@@ -87,9 +87,11 @@ class SecondFactors:
         )
 
     async def enrol_totp(self, viewer: Viewer) -> TotpEnrolment:
-        """A new secret, in place of one that was never confirmed. Raises Conflict for an app that is set up."""
+        """A new secret, in place of one that was never confirmed. Raises ProofRequired, Conflict for an app that is set
+        up."""
         secret = pyotp.random_base32()
         async with self._uow() as tx:
+            await require_proof(tx, viewer, at=self._clock.now())
             user = await tx.users.get(viewer.id, for_update=True)
             earlier = await tx.totp.find(viewer.id)
             if earlier is not None and earlier.is_confirmed:

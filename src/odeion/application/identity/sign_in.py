@@ -126,6 +126,8 @@ class SignIn:
             await self._failed(username, user, caller)
             raise Unauthorized("user name or password is wrong")
         await self._throttle.succeeded(username, caller.address)
+        if user.is_locked:
+            await self._note_locked(user, caller)
         user.require_may_sign_in()
         rehashed = None
         if user.password_hash and self._passwords.needs_rehash(user.password_hash):
@@ -137,6 +139,17 @@ class SignIn:
             answer = await self._admission.after_first_step(tx, user, caller, way="password", at=self._clock.now())
             await tx.commit()
         return answer
+
+    async def _note_locked(self, user: User, caller: Caller) -> None:
+        """Somebody has the password of a locked account: worth knowing."""
+        now = self._clock.now()
+        async with self._uow() as tx:
+            await tx.trail.record(
+                security_event(
+                    SecurityEventKind.LOGIN_FAILED, user, None, caller, at=now, way="password", reason="locked"
+                )
+            )
+            await tx.commit()
 
     async def _failed(self, username: str, user: User | None, caller: Caller) -> None:
         now = self._clock.now()
@@ -180,11 +193,14 @@ class SignIn:
 async def open_session(
     tx: IdentityTx, user: User, caller: Caller, *, tokens: TokenCodec, secrets: SecretSource, at: datetime
 ) -> SignedIn:
-    """Save `user` and a new session of theirs in `tx`; the caller commits."""
+    """Save a new `user`, and a new session of theirs, in `tx`; the caller commits."""
     token = secrets.token()
-    if user.id is not None:
+    if user.id is None:
+        user.id = await tx.users.save(user)
+    else:
+        # The account itself does not change: two devices may sign in at the same moment.
         user.signed_in(at=at)
-    user.id = await tx.users.save(user)
+        tx.collect(user.take_events())
     session = LoginSession.start(
         user_id=user.id,
         refresh_hash=secret_hash(token),

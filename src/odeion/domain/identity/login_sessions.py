@@ -7,18 +7,21 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 
 from odeion.domain.identity.devices import device_name
-from odeion.domain.shared.errors import Unauthorized
+from odeion.domain.shared.errors import ProofRequired, Unauthorized
 from odeion.domain.shared.events import RecordsEvents
 from odeion.domain.shared.ids import LoginSessionId, UserId
 
 # A session ends this long after its last refresh.
 SESSION_LIFETIME = timedelta(days=30)
+# A session alone may be a stolen one: what changes the ways in wants a proof no older than this.
+PROOF_LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(kw_only=True)
 class LoginSession(RecordsEvents):
     """A signed-in device. Only hashes of its refresh tokens are kept: the current one and the one before, whose
-    second use tells that somebody else has a copy."""
+    second use tells that somebody else has a copy. `proven_at`: when its person last showed who they are, which signing
+    in does."""
 
     id: LoginSessionId | None
     user_id: UserId
@@ -29,6 +32,7 @@ class LoginSession(RecordsEvents):
     address: str
     created_at: datetime
     last_used_at: datetime
+    proven_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
     version: int = 1
@@ -53,6 +57,7 @@ class LoginSession(RecordsEvents):
             address=address,
             created_at=at,
             last_used_at=at,
+            proven_at=at,
             expires_at=at + SESSION_LIFETIME,
         )
 
@@ -60,6 +65,15 @@ class LoginSession(RecordsEvents):
     def device(self) -> str:
         """What it is called: by its owner, or by what it says of itself."""
         return self.device_name or device_name(self.user_agent)
+
+    def prove(self, *, at: datetime) -> None:
+        """Its person has just shown who they are."""
+        self.proven_at = at
+
+    def require_proof(self, *, at: datetime) -> None:
+        """Ask before anything by which somebody could stay in. Raises ProofRequired when the last proof is old."""
+        if at - self.proven_at > PROOF_LIFETIME:
+            raise ProofRequired("show first that it is you: send your password or a code to POST /api/account/proof")
 
     def is_over(self, *, at: datetime) -> bool:
         return self.revoked_at is not None or at >= self.expires_at

@@ -45,6 +45,12 @@ class Forbidden(OdeionError):
     code = "forbidden"
 
 
+class ProofRequired(Forbidden):
+    """Somebody who may, but whose session could be a stolen one: prove it first."""
+
+    code = "proof_required"
+
+
 class NotFound(OdeionError):
     """It is not there, or the caller may not know that it is."""
 

@@ -19,6 +19,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "bad_request": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "proof_required": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,

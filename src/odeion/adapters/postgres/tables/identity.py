@@ -61,6 +61,7 @@ login_sessions = Table(
     Column("address", Text, nullable=False),
     moment("created_at"),
     moment("last_used_at"),
+    moment("proven_at"),
     moment("expires_at"),
     moment("revoked_at", nullable=True),
     version_column(),

@@ -108,6 +108,15 @@ async def remake_recovery_codes(viewer: Viewer, body: ProofRequest) -> RecoveryC
     )
 
 
+@area.post("/api/account/proof", tag="Auth", access=Access.VIEWER, status=204, errors=(Forbidden, TooManyRequests))
+async def give_proof(viewer: Viewer, body: ProofRequest) -> None:
+    """Show who you are
+
+    What changes the ways into an account answers 403 `proof_required` when the last proof is older than ten minutes:
+    show with the password or a code that it is you, and ask again. Signing in counts as one."""
+    await use_cases().proof.give(viewer, caller(), password=body.password, code=body.code)
+
+
 @area.get("/api/account/passkeys", tag="Auth", access=Access.VIEWER)
 async def list_passkeys(viewer: Viewer) -> PasskeyList:
     """List passkeys

@@ -152,6 +152,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_user_settings")),
     )
     op.add_column("login_sessions", sa.Column("device_name", sa.Text(), nullable=True))
+    op.add_column("login_sessions", sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE login_sessions SET proven_at = created_at")
+    op.alter_column("login_sessions", "proven_at", nullable=False)
     op.add_column("movies", sa.Column("rating_age", sa.Integer(), nullable=True))
     op.add_column("playback_sessions", sa.Column("api_key_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(
@@ -183,6 +186,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_playback_sessions_api_key_id"), "playback_sessions", type_="foreignkey")
     op.drop_column("playback_sessions", "api_key_id")
     op.drop_column("movies", "rating_age")
+    op.drop_column("login_sessions", "proven_at")
     op.drop_column("login_sessions", "device_name")
     op.drop_table("user_settings")
     op.drop_table("totp_secrets")
