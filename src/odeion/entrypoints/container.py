@@ -43,6 +43,7 @@ from odeion.adapters.postgres.media_indexes import PostgresMediaIndexes
 from odeion.adapters.postgres.migrate import migrate, require_current_schema
 from odeion.adapters.postgres.outbox import PostgresOutbox
 from odeion.adapters.postgres.playback import PostgresPlayableSources, PostgresStreamSessions
+from odeion.adapters.postgres.playback_audit import PostgresPlaybackAudit
 from odeion.adapters.postgres.progress import PostgresProgressQueries
 from odeion.adapters.postgres.tasks import PostgresTaskBoard
 from odeion.adapters.postgres.transcoding import PostgresEncoderLeases, PostgresTranscodeQueries
@@ -78,6 +79,7 @@ from odeion.application.identity.oauth import OAuth
 from odeion.application.identity.oauth_settings import OAuthSettings
 from odeion.application.identity.passkeys import Passkeys
 from odeion.application.identity.passwords import Passwords
+from odeion.application.identity.proof import Proof
 from odeion.application.identity.second_factors import SecondFactors
 from odeion.application.identity.second_step import SecondStep
 from odeion.application.identity.sign_in import Admission, SignIn
@@ -86,6 +88,7 @@ from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
 from odeion.application.libraries.scan import LibraryScanner
+from odeion.application.playback.administration import PlaybackAdministration
 from odeion.application.playback.indexing import IndexingAfterScans, LibraryIndexing
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
@@ -172,6 +175,10 @@ class Container(containers.DeclarativeContainer):
     playback_sessions = providers.Singleton(
         PlaybackSessions, uow, sources, producer, secrets, clock, transcode_options.provided.policy
     )
+    playback_audit = providers.Singleton(PostgresPlaybackAudit, engine)
+    playback_administration = providers.Singleton(
+        PlaybackAdministration, uow, playback_audit, producer, clock, __version__
+    )
     streams = providers.Singleton(
         Streams,
         providers.Singleton(PostgresStreamSessions, engine),
@@ -196,6 +203,7 @@ class Container(containers.DeclarativeContainer):
         second_step=providers.Singleton(
             SecondStep, uow, passkey_ceremonies, admission, secrets, secret_box, second_factor_throttle, clock
         ),
+        proof=providers.Singleton(Proof, uow, passwords, secret_box, second_factor_throttle, clock),
         second_factors=providers.Singleton(
             SecondFactors, uow, passwords, secrets, secret_box, second_factor_throttle, clock
         ),
@@ -228,6 +236,8 @@ class Container(containers.DeclarativeContainer):
         progress_queries=progress_queries,
         activity=providers.Singleton(Activity, progress_queries),
         playback_sessions=playback_sessions,
+        playback_administration=playback_administration,
+        playback_audit=playback_audit,
         streams=streams,
         transcode_pools=transcode_pools,
         transcode_options=transcode_options,
@@ -285,6 +295,7 @@ class Container(containers.DeclarativeContainer):
         relay=relay,
         identity=providers.Singleton(IdentityHousekeeping, uow, clock),
         playback_sessions=playback_sessions,
+        playback_administration=playback_administration,
     )
 
 

@@ -18,6 +18,7 @@ from odeion.application.identity.oauth import OAuth
 from odeion.application.identity.oauth_settings import OAuthSettings
 from odeion.application.identity.passkeys import Passkeys
 from odeion.application.identity.passwords import Passwords
+from odeion.application.identity.proof import Proof
 from odeion.application.identity.second_factors import SecondFactors
 from odeion.application.identity.second_step import SecondStep
 from odeion.application.identity.sign_in import SignIn
@@ -27,6 +28,8 @@ from odeion.application.libraries.management import LibraryManagement
 from odeion.application.libraries.paths import PathSettings
 from odeion.application.libraries.ports import FolderInspector
 from odeion.application.libraries.views import LibraryQueries
+from odeion.application.playback.administration import PlaybackAdministration
+from odeion.application.playback.audit import PlaybackAuditQueries
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
 from odeion.application.progress.activity import Activity
@@ -45,6 +48,7 @@ from odeion.application.transcoding.settings import TranscodeOptions
 class UseCases:
     sign_in: SignIn
     second_step: SecondStep
+    proof: Proof
     second_factors: SecondFactors
     passkeys: Passkeys
     oauth: OAuth
@@ -73,6 +77,8 @@ class UseCases:
     progress_queries: ProgressQueries
     activity: Activity
     playback_sessions: PlaybackSessions
+    playback_administration: PlaybackAdministration
+    playback_audit: PlaybackAuditQueries
     streams: Streams
     transcode_pools: TranscodePools
     transcode_options: TranscodeOptions
@@ -88,3 +94,4 @@ class WorkerUseCases:
     relay: OutboxRelay
     identity: IdentityHousekeeping
     playback_sessions: PlaybackSessions
+    playback_administration: PlaybackAdministration

@@ -51,6 +51,12 @@ BUILT = {
     ("GET", "/api/playback/{type}/{id}/profiles"),
     ("POST", "/api/playback/{type}/{id}/heartbeat"),
     ("DELETE", "/api/playback/{type}/{id}/session"),
+    ("GET", "/api/admin/playback-sessions"),
+    ("GET", "/api/admin/playback-sessions/{id}"),
+    ("GET", "/api/admin/playback-sessions/{id}/export"),
+    ("POST", "/api/admin/playback-sessions/{id}/terminate"),
+    ("GET", "/api/admin/users/{id}/playback-sessions"),
+    ("GET", "/api/admin/media/{type}/{id}/playback-sessions"),
     ("GET", "/api/system/version"),
     ("GET", "/api/system/licenses"),
 }

@@ -18,8 +18,8 @@ from odeion.application.playback.views import (
     PlaybackSessionView,
     ProfileList,
     QualityChoice,
-    StreamDecision,
     SubtitleChoice,
+    decisions_of,
 )
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.secrets import SecretSource
@@ -189,7 +189,7 @@ def _view(session: PlaybackSession, stream_key: str, technical: TechnicalInfo) -
         start_position_ms=session.position_ms,
         heartbeat_interval_s=int(HEARTBEAT_INTERVAL.total_seconds()),
         reasons=list(plan.reasons),
-        decisions=_decisions(plan),
+        decisions=decisions_of(plan),
         audio=[
             AudioChoice(
                 stream_index=audio.stream_index,
@@ -219,44 +219,6 @@ def _view(session: PlaybackSession, stream_key: str, technical: TechnicalInfo) -
         qualities=_qualities(technical, session.options.profile),
         created_at=session.started_at,
     )
-
-
-def _decisions(plan: PlaybackPlan) -> list[StreamDecision]:
-    decisions = []
-    if plan.video is not None:
-        decisions.append(
-            StreamDecision(
-                kind="video",
-                stream_index=plan.video.stream_index,
-                treatment=plan.video.treatment.value,
-                source_codec=plan.video.source_codec,
-                target_codec=plan.video.codec,
-                reasons=list(plan.video.reasons),
-            )
-        )
-    decisions += [
-        StreamDecision(
-            kind="audio",
-            stream_index=audio.stream_index,
-            treatment=audio.treatment.value,
-            source_codec=audio.source_codec,
-            target_codec=audio.codec,
-            reasons=list(audio.reasons),
-        )
-        for audio in plan.audio
-    ]
-    decisions += [
-        StreamDecision(
-            kind="subtitle",
-            stream_index=subtitle.stream_index,
-            treatment=subtitle.treatment.value,
-            source_codec=subtitle.source_format,
-            target_codec="webvtt" if subtitle.treatment == "convert" else None,
-            reasons=list(subtitle.reasons),
-        )
-        for subtitle in plan.subtitles
-    ]
-    return decisions
 
 
 def _qualities(technical: TechnicalInfo, chosen: ProfileName) -> list[QualityChoice]:

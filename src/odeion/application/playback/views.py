@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from odeion.domain.playback.plan import PlaybackPlan
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamDecision:
@@ -88,3 +90,41 @@ class PlaybackSessionView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileList:
     items: list[QualityChoice]
+
+
+def decisions_of(plan: PlaybackPlan) -> list[StreamDecision]:
+    decisions = []
+    if plan.video is not None:
+        decisions.append(
+            StreamDecision(
+                kind="video",
+                stream_index=plan.video.stream_index,
+                treatment=plan.video.treatment.value,
+                source_codec=plan.video.source_codec,
+                target_codec=plan.video.codec,
+                reasons=list(plan.video.reasons),
+            )
+        )
+    decisions += [
+        StreamDecision(
+            kind="audio",
+            stream_index=audio.stream_index,
+            treatment=audio.treatment.value,
+            source_codec=audio.source_codec,
+            target_codec=audio.codec,
+            reasons=list(audio.reasons),
+        )
+        for audio in plan.audio
+    ]
+    decisions += [
+        StreamDecision(
+            kind="subtitle",
+            stream_index=subtitle.stream_index,
+            treatment=subtitle.treatment.value,
+            source_codec=subtitle.source_format,
+            target_codec="webvtt" if subtitle.treatment == "convert" else None,
+            reasons=list(subtitle.reasons),
+        )
+        for subtitle in plan.subtitles
+    ]
+    return decisions

@@ -21,6 +21,7 @@ from odeion.entrypoints.http.routes import (
     libraries,
     oauth,
     playback,
+    playback_audit,
     progress,
     realtime,
     second_factors,
@@ -45,6 +46,7 @@ AREAS: tuple[Area, ...] = (
     catalog.area,
     progress.area,
     playback.area,
+    playback_audit.area,
     transcoding.area,
     realtime.area,
 )

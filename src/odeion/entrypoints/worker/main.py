@@ -63,6 +63,9 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(_every(_REAP_INTERVAL_S, "sweep of encoders", use_cases.transcode_runs.sweep)),
             asyncio.create_task(_every(_PURGE_INTERVAL_S, "purge", use_cases.relay.purge)),
             asyncio.create_task(_every(_PURGE_INTERVAL_S, "purge of tickets", use_cases.identity.purge)),
+            asyncio.create_task(
+                _every(_PURGE_INTERVAL_S, "purge of debugging", use_cases.playback_administration.purge)
+            ),
             asyncio.create_task(_serve_queue(container, use_cases)),
         ]
         await stopping.wait()

@@ -248,6 +248,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/account/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show who you are
+         * @description What changes the ways into an account answers 403 `proof_required` when the last proof is older than ten minutes: show with the password or a code that it is you, and ask again. Signing in counts as one.
+         */
+        post: operations["give_proof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/account/passkeys": {
         parameters: {
             query?: never;
@@ -1876,6 +1896,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/playback-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List persistent playback audit sessions
+         * @description Every playback session there was, latest first: who, what, on which device, how, until when. Filtered by user, media, device, mode, date range, and active-only. Independent of watch histories. Requires the moderator role.
+         */
+        get: operations["list_playback_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/playback-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a playback audit session
+         * @description One session with what was decided for each stream and why, and what the player said of itself. Requires the moderator role.
+         */
+        get: operations["get_playback_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/playback-sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a playback session as JSON
+         * @description A self-contained bundle for offline triage: the session, what was kept for debugging (null after 30 days), the movie or the episode with its season and series, the source file with its streams, and the runs of ffmpeg that fed it. Requires the moderator role.
+         */
+        get: operations["export_playback_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/playback-sessions/{id}/terminate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forcibly terminate a playback session
+         * @description Ends an active session for good: its player gets 410 from now on, its encoders end within seconds on whatever host they run. Returns 409 if it has already ended. Requires the administrator role.
+         */
+        post: operations["terminate_playback_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/users/{id}/playback-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List playback sessions for a user
+         * @description Latest first. Requires the moderator role.
+         */
+        get: operations["list_playback_sessions_of_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/media/{type}/{id}/playback-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List playback sessions for a media item
+         * @description Everybody's, latest first. Requires the moderator role.
+         */
+        get: operations["list_playback_sessions_of_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/transcode-sessions": {
         parameters: {
             query?: never;
@@ -2290,6 +2430,125 @@ export interface components {
             is_commentary: boolean;
         };
         /**
+         * AuditedSession
+         * @description A playback session, running or over. User, title and file are told in words as they were then: `user_id` and
+         *     `file_id` are null once those are gone, and nothing may be left of the media. `state` is active or ended, `mode`
+         *     direct_play, remux or transcode; `end_reason` stopped, superseded, reaped or terminated.
+         */
+        AuditedSession: {
+            /** Id */
+            id: number;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string;
+            /** Media Type */
+            media_type: string;
+            /** Media Id */
+            media_id: number;
+            /** Title */
+            title: string;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Mode */
+            mode: string;
+            /** Profile */
+            profile: string;
+            /** State */
+            state: string;
+            /** End Reason */
+            end_reason: string | null;
+            /** Device Name */
+            device_name: string;
+            /** Client */
+            client: string;
+            /** Address */
+            address: string;
+            /** Position Ms */
+            position_ms: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * AuditedSessionDetail
+         * @description With what was decided and why. `capabilities` and `options` are what the player said of itself and chose.
+         *     `login_session_id` or `api_key_id` opened it; null once that is gone.
+         */
+        AuditedSessionDetail: {
+            /** Id */
+            id: number;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string;
+            /** Media Type */
+            media_type: string;
+            /** Media Id */
+            media_id: number;
+            /** Title */
+            title: string;
+            /** File Id */
+            file_id: number | null;
+            /** File Name */
+            file_name: string | null;
+            /** Mode */
+            mode: string;
+            /** Profile */
+            profile: string;
+            /** State */
+            state: string;
+            /** End Reason */
+            end_reason: string | null;
+            /** Device Name */
+            device_name: string;
+            /** Client */
+            client: string;
+            /** Address */
+            address: string;
+            /** Position Ms */
+            position_ms: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Login Session Id */
+            login_session_id: number | null;
+            /** Api Key Id */
+            api_key_id: number | null;
+            /** Reasons */
+            reasons: string[];
+            /** Decisions */
+            decisions: components["schemas"]["StreamDecision"][];
+            /** Capabilities */
+            capabilities: {
+                [key: string]: unknown;
+            };
+            /** Options */
+            options: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * CapabilitiesBody
          * @description What the client measured of itself.
          */
@@ -2581,6 +2840,23 @@ export interface components {
             added_at: string;
             progress: components["schemas"]["ViewerProgress"] | null;
         };
+        /** EpisodeMetadata */
+        EpisodeMetadata: {
+            /** Id */
+            id: number;
+            /** Season Number */
+            season_number: number;
+            /** Episode Number */
+            episode_number: number | null;
+            /** Absolute Number */
+            absolute_number: number | null;
+            /** Title */
+            title: string;
+            /** Air Date */
+            air_date: string | null;
+            /** Overview */
+            overview: string | null;
+        };
         /**
          * EpisodeSummary
          * @description An episode in a list. `last_episode_number` differs from `episode_number` where one file holds several.
@@ -2633,6 +2909,39 @@ export interface components {
             title: string;
             /** Duration Ms */
             duration_ms: number | null;
+        };
+        /**
+         * FeedingTranscode
+         * @description A run of ffmpeg that fed the session.
+         */
+        FeedingTranscode: {
+            /** Id */
+            id: number;
+            /** State */
+            state: string;
+            /** Node */
+            node: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /** Argv */
+            argv: string[];
+            /** First Segment */
+            first_segment: number;
+            /** Next Segment */
+            next_segment: number;
+            /** Stderr Tail */
+            stderr_tail: string;
+            /** Error */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /** FolderEntry */
         FolderEntry: {
@@ -3145,6 +3454,31 @@ export interface components {
             added_at: string;
             progress: components["schemas"]["ViewerProgress"] | null;
         };
+        /** MovieMetadata */
+        MovieMetadata: {
+            /** Id */
+            id: number;
+            /** Library Id */
+            library_id: number;
+            /** Title */
+            title: string;
+            /** Original Title */
+            original_title: string | null;
+            /** Year */
+            year: number | null;
+            /** Release Date */
+            release_date: string | null;
+            /** Overview */
+            overview: string | null;
+            /** Content Rating */
+            content_rating: string | null;
+            /** Genres */
+            genres: string[];
+            /** Provider Ids */
+            provider_ids: {
+                [key: string]: unknown;
+            };
+        };
         /**
          * MovieMetadataRequest
          * @example {
@@ -3401,6 +3735,22 @@ export interface components {
              * @default null
              */
             invite_code?: string | null;
+        };
+        /**
+         * Page
+         * @description One page and the size of the whole.
+         */
+        Page_AuditedSession_: {
+            /** Items */
+            items: components["schemas"]["AuditedSession"][];
+            /** Page */
+            page: number;
+            /** Per Page */
+            per_page: number;
+            /** Total Items */
+            total_items: number;
+            /** Total Pages */
+            total_pages: number;
         };
         /**
          * Page
@@ -3729,6 +4079,72 @@ export interface components {
          */
         PlayableType: "movie" | "episode";
         /**
+         * PlaybackDebug
+         * @description What helps to find out why a session played badly. `request` is what the player posted, `master_playlist` what it
+         *     was given (None before it asked), `problems` the latest ones.
+         */
+        PlaybackDebug: {
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** User Agent */
+            user_agent: string;
+            /** Request */
+            request: {
+                [key: string]: unknown;
+            };
+            /**
+             * Master Playlist
+             * @default null
+             */
+            master_playlist?: string | null;
+            /**
+             * Problems
+             * @default []
+             */
+            problems?: components["schemas"]["PlaybackProblem"][];
+        };
+        /**
+         * PlaybackProblem
+         * @description Something that went wrong while a session was served. `part` is what was asked for, as in its URL (`video/12`),
+         *     `code` that of the error.
+         */
+        PlaybackProblem: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Part */
+            part: string;
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * PlaybackSessionExport
+         * @description All that is known of one session, in one document, for a report. `debug` is null for sessions older than 30
+         *     days.
+         */
+        PlaybackSessionExport: {
+            /**
+             * Exported At
+             * Format: date-time
+             */
+            exported_at: string;
+            /** Server Version */
+            server_version: string;
+            session: components["schemas"]["AuditedSessionDetail"];
+            debug: components["schemas"]["PlaybackDebug"] | null;
+            content: components["schemas"]["PlayedContent"];
+            source_file: components["schemas"]["PlayedFile"] | null;
+            /** Transcode Sessions */
+            transcode_sessions: components["schemas"]["FeedingTranscode"][];
+        };
+        /**
          * PlaybackSessionView
          * @description A started session. `url` is the file itself (`mode` direct_play; give it to `<video src>`) or an HLS master
          *     playlist (`mode` remux or transcode; give it to hls.js or AVFoundation). It needs no Authorization header and dies
@@ -3771,6 +4187,55 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * PlayedContent
+         * @description `movie`, or `episode` with its `season` and `series`; all null where it is gone.
+         */
+        PlayedContent: {
+            /** @default null */
+            movie?: components["schemas"]["MovieMetadata"] | null;
+            /** @default null */
+            episode?: components["schemas"]["EpisodeMetadata"] | null;
+            /** @default null */
+            season?: components["schemas"]["SeasonMetadata"] | null;
+            /** @default null */
+            series?: components["schemas"]["SeriesMetadata"] | null;
+        };
+        /**
+         * PlayedFile
+         * @description The file as it is now. `technical` is what the probe found: container, duration, and each stream.
+         */
+        PlayedFile: {
+            /** Id */
+            id: number;
+            /** Library Id */
+            library_id: number;
+            /** Root Path */
+            root_path: string;
+            /** Relative Path */
+            relative_path: string;
+            /** State */
+            state: string;
+            /** Probe Error */
+            probe_error: string | null;
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+            /** Probed At */
+            probed_at: string | null;
+            /** Technical */
+            technical: {
+                [key: string]: unknown;
+            } | null;
+            /** Sidecars */
+            sidecars: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PoolKind
@@ -4214,6 +4679,15 @@ export interface components {
             /** Title */
             title: string;
         };
+        /** SeasonMetadata */
+        SeasonMetadata: {
+            /** Id */
+            id: number;
+            /** Season Number */
+            season_number: number;
+            /** Title */
+            title: string;
+        };
         /**
          * SeasonView
          * @description `season_number` 0 holds the specials.
@@ -4402,6 +4876,29 @@ export interface components {
             year: number | null;
             /** Poster Path */
             poster_path: string | null;
+        };
+        /** SeriesMetadata */
+        SeriesMetadata: {
+            /** Id */
+            id: number;
+            /** Library Id */
+            library_id: number;
+            /** Title */
+            title: string;
+            /** Original Title */
+            original_title: string | null;
+            /** Year */
+            year: number | null;
+            /** Overview */
+            overview: string | null;
+            /** Content Rating */
+            content_rating: string | null;
+            /** Genres */
+            genres: string[];
+            /** Provider Ids */
+            provider_ids: {
+                [key: string]: unknown;
+            };
         };
         /**
          * SeriesSummary
@@ -5269,7 +5766,7 @@ export interface components {
                  * @description For programs.
                  * @enum {string}
                  */
-                code: "bad_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "gone" | "payload_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "validation_error" | "too_many_requests" | "internal_error" | "service_unavailable";
+                code: "bad_request" | "unauthorized" | "forbidden" | "proof_required" | "not_found" | "method_not_allowed" | "conflict" | "gone" | "payload_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "validation_error" | "too_many_requests" | "internal_error" | "service_unavailable";
                 /** @description For people. */
                 message: string;
                 /** @description Which values were refused, where that is known. */
@@ -5981,6 +6478,82 @@ export interface operations {
             };
             /** @description It contradicts what is already so. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    give_proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12257,6 +12830,440 @@ export interface operations {
             };
             /** @description It was there and has ended for good: start a new one. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_playback_sessions: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+                /** @description Numeric id */
+                user_id?: number;
+                /** @description The whole name; also of somebody whose account is gone */
+                username?: string;
+                /** @description What can be played and has progress. */
+                media_type?: "movie" | "episode";
+                /** @description Goes with `media_type` */
+                media_id?: number;
+                /** @description A part of the device's or the client's name */
+                device?: string;
+                /** @description DIRECT_PLAY: the file itself. REMUX: the same video in HLS (audio may be converted). TRANSCODE: other video. */
+                mode?: "direct_play" | "remux" | "transcode";
+                /** @description RFC 3339, with its offset */
+                started_from?: string;
+                /** @description RFC 3339, with its offset; exclusive */
+                started_before?: string;
+                /** @description Only what plays now */
+                active_only?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditedSession_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_playback_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditedSessionDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_playback_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybackSessionExport"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    terminate_playback_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditedSessionDetail"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_playback_sessions_of_user: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditedSession_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_playback_sessions_of_media: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1 */
+                page?: number;
+                /** @description Items per page */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                type: "movie" | "episode";
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditedSession_"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
