@@ -25,10 +25,11 @@ describe('an entry of the trail', () => {
 	});
 
 	it('tells its details in words', () => {
-		expect(detailsOf(event({ details: { from: 'viewer', max_streams: 2, removed: [], enabled: ['home', 'github'], way: null } as never }))).toEqual([
+		expect(detailsOf(event({ details: { from: 'viewer', max_streams: 2, removed: [], enabled: ['home', 'github'], way: 'password', device: null } as never }))).toEqual([
 			'from viewer',
 			'max streams 2',
-			'enabled home, github'
+			'enabled home, github',
+			'with password'
 		]);
 	});
 });

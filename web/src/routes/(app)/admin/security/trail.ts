@@ -51,12 +51,14 @@ export function doneBy(event: SecurityEvent): string {
 	return `by ${event.actor_username ?? 'somebody who is gone'}`;
 }
 
+const DETAILS: Record<string, string> = { way: 'with', name: 'named', hint: 'beginning with', scopes: 'for', wait_s: 'seconds to wait:', method: 'by' };
+
 /** {"from": "viewer", "to": "admin"} → ["from viewer", "to admin"] */
 export function detailsOf(event: SecurityEvent): string[] {
 	return Object.entries(event.details).flatMap(([name, value]) => {
 		if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) return [];
 		const text = Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value);
-		return [`${name.replaceAll('_', ' ')} ${text}`];
+		return [`${DETAILS[name] ?? name.replaceAll('_', ' ')} ${text}`];
 	});
 }
 
