@@ -33,7 +33,7 @@ ME = PlaybackSessionId(1)
 
 COPIES_ALL = ClientCapabilities(
     video=tuple(VideoCapability(codec=codec, max_bit_depth=10) for codec in ("h264", "hevc", "vp9", "av1")),
-    audio=tuple(AudioCapability(codec=codec) for codec in ("aac", "ac3", "eac3", "opus", "flac")),
+    audio=tuple(AudioCapability(codec=codec) for codec in ("aac", "ac3", "eac3", "opus", "flac", "mp3")),
     hdr=frozenset(HdrFormat),
 )
 # A client that wants H.264 (8 bits) at most 2 lines high cannot be had: whatever the source, it is converted.

@@ -119,6 +119,7 @@ SOUNDS = {
     "eac3": ("-c:a", "eac3"),
     "opus": ("-c:a", "libopus"),
     "flac": ("-c:a", "flac"),
+    "mp3": ("-c:a", "libmp3lame"),
 }
 MATRIX = [
     *((picture, sound, suffix) for picture, sound in zip(PICTURES, SOUNDS, strict=False) for suffix in ("mkv", "mp4")),

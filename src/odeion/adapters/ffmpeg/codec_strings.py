@@ -79,7 +79,7 @@ def _mpeg4_audio(descriptor_box: bytes) -> str:
         else:
             at += size
     if object_type in _MP3_OBJECT_TYPES:
-        return f"mp4a.{object_type:x}"
+        return f"mp4a.{object_type:X}"
     return "mp4a.40.2"
 
 

@@ -13,7 +13,7 @@ from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 
 # What the fMP4 segments of HLS can carry as it is, in the containers it can be cut from exactly.
 _HLS_VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
-_HLS_AUDIO = frozenset({"aac", "ac3", "eac3", "opus", "flac"})
+_HLS_AUDIO = frozenset({"aac", "ac3", "eac3", "opus", "flac", "mp3"})
 _REMUX_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
 
 _CODEC_NAMES = {

@@ -19,7 +19,7 @@ const VIDEO: VideoProbe[] = [
 
 const AUDIO: { codec: string; type: string }[] = [
 	{ codec: 'aac', type: 'audio/mp4; codecs="mp4a.40.2"' },
-	{ codec: 'mp3', type: 'audio/mpeg' },
+	{ codec: 'mp3', type: 'audio/mp4; codecs="mp4a.6B"' },
 	{ codec: 'opus', type: 'audio/mp4; codecs="opus"' },
 	{ codec: 'flac', type: 'audio/mp4; codecs="flac"' },
 	{ codec: 'vorbis', type: 'audio/webm; codecs="vorbis"' },
