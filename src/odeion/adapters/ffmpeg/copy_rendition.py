@@ -38,6 +38,7 @@ from odeion.adapters.ffmpeg.media_stream import MediaStream
 from odeion.adapters.ffmpeg.timing import (
     LEADING_PICTURES,
     REORDER_PROBE_PACKETS,
+    VIDEO_TIMESCALE,
     AudioGrid,
     Scale,
     choose_cuts,
@@ -47,7 +48,6 @@ from odeion.adapters.ffmpeg.timing import (
     reorder_delay,
     reordering,
     usual_step,
-    video_timescale,
 )
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.shared.errors import Conflict, Unavailable
@@ -56,7 +56,7 @@ _SEGMENT_LIMIT_BYTES = 1 << 30
 _STEPS_BACK = 3
 
 
-def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> bytes:
+def copy_init(media: MediaStream) -> bytes:
     """The init segment, written by libavformat from the stream's parameters and its first packets: some codecs (AC-3)
     are described by what is in them. `media` must be freshly opened. Raises Conflict for what MP4 cannot carry."""
     buffer = io.BytesIO()
@@ -66,9 +66,8 @@ def copy_init(media: MediaStream, *, video_timescale: int | None = None) -> byte
         "avoid_negative_ts": "disabled",
         # Dolby Vision's boxes are no part of plain ISO 14496.
         "strict": "unofficial",
+        "video_track_timescale": str(VIDEO_TIMESCALE),
     }
-    if video_timescale is not None:
-        options["video_track_timescale"] = str(video_timescale)
     try:
         with av.open(buffer, "w", format="mp4", options=options) as output:
             target = output.add_stream_from_template(media.stream, opaque=True)
@@ -126,7 +125,7 @@ def plan_video(
     just opened; `probed_s` how long the file lasts by its probe; `known_keyframes` are those of an earlier walk. Raises
     Conflict, Unavailable, WalkNeeded."""
     base = media.time_base
-    init = copy_init(fresh, video_timescale=video_timescale(base))
+    init = copy_init(fresh)
     track = read_track(init)
     has_decode_times = not media.is_matroska
 

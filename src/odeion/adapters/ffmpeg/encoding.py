@@ -26,12 +26,13 @@ from odeion.adapters.ffmpeg.fmp4 import (
 )
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments, upload_filters
 from odeion.adapters.ffmpeg.levels import announced_codec, h264_level, hevc_level
+from odeion.adapters.ffmpeg.timing import VIDEO_TIMESCALE
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
-VERSION = 2
+VERSION = 3
 
 _USUAL_RATES = tuple(
     Fraction(rate)
@@ -215,18 +216,11 @@ class VideoEncoding(Encoding):
         # The buffer holds one second: the first segment, one second long, may be twice the rate.
         return 2 * self.bits_per_second, self.bits_per_second
 
-    @property
-    def ticks_per_frame(self) -> int:
-        return self.rate.denominator * self._multiplier
+    def ticks(self, frame: int) -> int:
+        return round(frame * VIDEO_TIMESCALE / self.rate)
 
-    @property
-    def timescale(self) -> int:
-        return self.rate.numerator * self._multiplier
-
-    @property
-    def _multiplier(self) -> int:
-        """Makes ticks fine enough for decode times to be squeezed between frames."""
-        return -(-10_000 // self.rate.numerator)
+    def frames_in(self, ticks: int) -> int:
+        return round(ticks * self.rate / VIDEO_TIMESCALE)
 
     def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
         first = self.cuts[number]
@@ -293,7 +287,7 @@ class VideoEncoding(Encoding):
             # it.
             *(("-tag:v", "hev1") if self.plan.codec == "hevc" else ()),
             *(*_FRAGMENTS, "-frag_duration", str(_PIECE_US)),
-            *("-video_track_timescale", str(self.timescale), "-flush_packets", "1"),
+            *("-video_track_timescale", str(VIDEO_TIMESCALE), "-flush_packets", "1"),
         ]
 
     def _graph(self, first: int, encoder: Encoder) -> str:
@@ -405,11 +399,10 @@ class _VideoCutter(Cutter):
         completes = count == end - first
         if not completes and number == 0 and count < _OPENING_SAMPLES:
             return None
-        tick = encoding.ticks_per_frame
         opening = first + self._out - _REORDERED_FRAMES
-        shown = [first * tick + time for time, _, _ in self._waiting]
-        decoded = [(opening + position) * tick for position in range(len(shown))]
-        until = (opening + len(shown)) * tick
+        shown = [encoding.ticks(first + encoding.frames_in(time)) for time, _, _ in self._waiting]
+        decoded = [encoding.ticks(opening + position) for position in range(len(shown))]
+        until = encoding.ticks(opening + len(shown))
         times = time_video(shown, decoded, until, opens_timeline=number == 0)
         keys = [key for _, _, key in self._waiting]
         fragment = video_fragment(number, self._track, times, [payload for _, payload, _ in self._waiting], keys)

@@ -42,7 +42,6 @@ from odeion.adapters.ffmpeg.timing import (
     reorder_delay,
     reordering,
     usual_step,
-    video_timescale,
 )
 from odeion.adapters.ffmpeg.window import Damaged, Extent, Window
 from odeion.application.playback.ports import MediaSource
@@ -140,7 +139,7 @@ class _Mp4:
     def video(self, stream: VideoStream) -> IndexedStream:
         samples = self._samples(stream, b"vide")
         base = Fraction(1, samples.timescale)
-        init = _init(self._source, stream.index, video_timescale(base))
+        init = _init(self._source, stream.index)
         track = read_track(init)
         scale = Scale(base, track.timescale, self._origin_s)
         shown = [scale.ticks(time) for time in samples.shown]
@@ -183,7 +182,7 @@ class _Mp4:
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         samples = self._samples(stream, b"soun")
-        init = _init(self._source, stream.index, None)
+        init = _init(self._source, stream.index)
         track = read_track(init)
         scale = Scale(Fraction(1, samples.timescale), track.timescale, self._origin_s)
         ticks = [scale.ticks(time) for time in samples.shown]
@@ -272,7 +271,7 @@ class _Matroska:
 
     def video(self, stream: VideoStream) -> IndexedStream:
         track = self._track(stream)
-        init = _init(self._source, stream.index, video_timescale(self._base))
+        init = _init(self._source, stream.index)
         target = read_track(init)
         scale = Scale(self._base, target.timescale, self._origin_s)
         opening = self._gather(track, self._file.first_cluster, REORDER_PROBE_PACKETS)
@@ -330,7 +329,7 @@ class _Matroska:
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         track = self._track(stream)
-        init = _init(self._source, stream.index, None)
+        init = _init(self._source, stream.index)
         target = read_track(init)
         scale = Scale(self._base, target.timescale, self._origin_s)
         codec_delay = (2 * track.codec_delay_ns + self._file.timestamp_scale_ns) // (2 * self._file.timestamp_scale_ns)
@@ -459,9 +458,9 @@ def _usual_frame(ticks: Sequence[int]) -> int:
     return max(usual, 1) if steps.count(usual) > 0.8 * len(steps) else likely_frame(statistics.mean(steps))
 
 
-def _init(source: MediaSource, index: int, timescale: int | None) -> bytes:
+def _init(source: MediaSource, index: int) -> bytes:
     with MediaStream(source, index) as fresh:
-        return copy_init(fresh, video_timescale=timescale)
+        return copy_init(fresh)
 
 
 def _require_moderate(size_bytes: int) -> None:

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from odeion.adapters.ffmpeg.window import Extent
 from odeion.domain.media_file import FileStamp
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")

@@ -15,7 +15,9 @@ _TARGET_S = 6
 # Playing begins, and the first bandwidth is measured, with the first segments: shorter ones come sooner.
 _FIRST_TARGETS_S = (2, 4)
 _AUDIO_TARGET_S = 6
-_VIDEO_TIMESCALE = 90_000
+# One for all video, copied or converted: hls.js measures a film's beginning anew when a rung has another one than the
+# rung before, and leaves a hole of a few pictures at the switch.
+VIDEO_TIMESCALE = 90_000
 # Matroska's times are rounded to a millisecond, so the reordering seen in them may be one too small at both ends.
 _ROUNDING_SLACK_S = Fraction(2, 1000)
 _AUDIO_TOLERANCE_S = Fraction(3, 1000)
@@ -38,12 +40,6 @@ class Scale:
 
     def ticks(self, raw: int) -> int:
         return (2 * raw * self._numerator + self._denominator) // (2 * self._denominator) - self._origin
-
-
-def video_timescale(time_base: Fraction) -> int:
-    """The container's own where that keeps its times exact."""
-    exact = time_base.numerator == 1 and 5_000 <= time_base.denominator <= 1_000_000
-    return time_base.denominator if exact else _VIDEO_TIMESCALE
 
 
 def choose_cuts(starts: Sequence[Fraction], duration_s: Fraction) -> list[int]:
