@@ -141,6 +141,17 @@ class TestServerPolicy:
         assert video is not None and video.codec == "hevc"
 
 
+class TestSegments:
+    @pytest.mark.parametrize(("segments", "treatment"), [(True, Treatment.COPY), (False, Treatment.TRANSCODE)])
+    def test_sound_that_a_client_decodes_in_files_only_is_converted_for_hls(
+        self, segments: bool, treatment: Treatment
+    ) -> None:
+        mp3 = replace(AAC, codec="mp3")
+        client = replace(BROWSER, audio=(AudioCapability(codec="mp3", segments=segments), AudioCapability(codec="aac")))
+        assert plan(film(audio=(mp3,)), client).mode is PlayMode.DIRECT_PLAY
+        assert plan(film("matroska,webm", audio=(mp3,)), client).audio[0].treatment is treatment
+
+
 class TestLoudness:
     def test_is_evened_out_on_wish_by_converting_the_chosen_sound(self) -> None:
         decided = plan(film(audio=(AAC, AC3)), normalize_loudness=True)

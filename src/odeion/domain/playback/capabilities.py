@@ -20,8 +20,12 @@ class VideoCapability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioCapability:
+    """`segments`: it is decoded in the fMP4 segments of HLS too, not only in a file. (Chromium has MP3 in MP4 files,
+    and refuses it in segments.)"""
+
     codec: str
     max_channels: int | None = None
+    segments: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions, VideoCapability
@@ -353,6 +353,7 @@ def _for_hls(
         video = _transcoded_video(
             picture, capabilities, options, policy, burn_in, (f"{name} of this container cannot be repackaged",)
         )
+    decoded = {capability.codec for capability in capabilities.audio if capability.segments}
     streams = {stream.index: stream for stream in technical.audio}
     plans = tuple(
         _transcoded_audio(
@@ -360,13 +361,20 @@ def _for_hls(
             capabilities,
             options,
             selected=plan.selected,
-            reasons=(f"{_CODEC_NAMES.get(plan.codec, plan.codec)} of this container cannot be repackaged",),
+            reasons=(_not_in_segments(plan.codec, decoded),),
         )
-        if plan.treatment is Treatment.COPY and not (cuttable and plan.codec in _HLS_AUDIO)
+        if plan.treatment is Treatment.COPY and not (cuttable and plan.codec in _HLS_AUDIO & decoded)
         else plan
         for plan in audio
     )
     return video, plans
+
+
+def _not_in_segments(codec: str, decoded: Set[str]) -> str:
+    name = _CODEC_NAMES.get(codec, codec)
+    if codec in _HLS_AUDIO and codec not in decoded:
+        return f"{name} audio in segments is not supported by this client"
+    return f"{name} of this container cannot be repackaged"
 
 
 def _selected_audio(streams: Sequence[AudioStream], options: PlaybackOptions) -> AudioStream | None:

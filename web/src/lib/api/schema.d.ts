@@ -2380,6 +2380,12 @@ export interface components {
              * @default null
              */
             max_channels?: number | null;
+            /**
+             * Segments
+             * @description Whether it decodes it in the fMP4 segments of HLS, not only in a file
+             * @default true
+             */
+            segments?: boolean;
         };
         /**
          * AudioChoice
@@ -5327,10 +5333,11 @@ export interface components {
         };
         /**
          * TranscodeKind
-         * @description What a run is for. LIVE feeds players; the others come with later work.
+         * @description What a run is for. LIVE feeds players of HLS, DOWNLOAD makes a whole file for somebody who fetches it as it is
+         *     made.
          * @enum {string}
          */
-        TranscodeKind: "live";
+        TranscodeKind: "live" | "download";
         /**
          * TranscodeProfile
          * @description A built-in target. `video_codec` and `audio_codec` are null for none, `copy` for the source's own. Rates and

@@ -3,6 +3,7 @@ import { type Browser, deviceName, measure } from './capabilities';
 
 const browser = (over: Partial<Browser> = {}): Browser => ({
 	plays: (type) => /avc1\.64|mp4a|vp09|webm|vp8|opus/.test(type) && !/matroska/.test(type),
+	joins: (type) => !/mp4a.6B/.test(type),
 	decodes: (_, size) => Promise.resolve(size.height <= 1080),
 	isHdrScreen: () => false,
 	hls: () => true,
@@ -16,6 +17,12 @@ describe('measure', () => {
 		expect(found.video_codecs.map((one) => one.codec)).toEqual(['h264', 'vp9', 'vp8']);
 		expect(found.audio_codecs.map((one) => one.codec)).toContain('aac');
 		expect(found.audio_codecs.map((one) => one.codec)).not.toContain('ac3');
+	});
+
+	it('tells what plays in files from what plays in segments', async () => {
+		const found = await measure(browser());
+		const segments = Object.fromEntries(found.audio_codecs.map((one) => [one.codec, one.segments]));
+		expect(segments).toMatchObject({ aac: true, mp3: false });
 	});
 
 	it('measures size and bit depth of each codec', async () => {

@@ -49,6 +49,8 @@ const SIZES = [
 /** What a browser can be asked; a test gives its own. */
 export interface Browser {
 	plays(type: string): boolean;
+	/** Whether it plays in segments put together by Media Source Extensions, where the browser has these. */
+	joins(type: string): boolean;
 	decodes(type: string, size: (typeof SIZES)[number]): Promise<boolean | null>;
 	isHdrScreen(): boolean;
 	hls(): boolean;
@@ -83,7 +85,11 @@ export async function measure(browser: Browser): Promise<Capabilities> {
 	return {
 		containers: CONTAINERS.filter(({ type }) => browser.plays(type)).map(({ name }) => name),
 		video_codecs: video,
-		audio_codecs: AUDIO.filter(({ type }) => browser.plays(type)).map(({ codec }) => ({ codec, max_channels: codec === 'mp3' ? 2 : 8 })),
+		audio_codecs: AUDIO.filter(({ type }) => browser.plays(type)).map(({ codec, type }) => ({
+			codec,
+			max_channels: codec === 'mp3' ? 2 : 8,
+			segments: browser.joins(type)
+		})),
 		hdr,
 		hls: browser.hls()
 	} as Capabilities;
@@ -95,6 +101,7 @@ export function thisBrowser(): Browser {
 	const plays = (type: string) => element.canPlayType(type) !== '' || (source?.isTypeSupported(type) ?? false);
 	return {
 		plays,
+		joins: (type) => source?.isTypeSupported(type) ?? true,
 		async decodes(type, { width, height, bitrate }) {
 			if (!navigator.mediaCapabilities) return null;
 			try {

@@ -61,6 +61,7 @@ class VideoCapabilityBody(Request):
 class AudioCapabilityBody(Request):
     codec: CodecName
     max_channels: int | None = Field(None, ge=1, le=64)
+    segments: bool = Field(True, description="Whether it decodes it in the fMP4 segments of HLS, not only in a file")
 
 
 class CapabilitiesBody(Request):
@@ -85,7 +86,10 @@ class CapabilitiesBody(Request):
                 )
                 for v in self.video_codecs
             ),
-            audio=tuple(AudioCapability(codec=a.codec, max_channels=a.max_channels) for a in self.audio_codecs),
+            audio=tuple(
+                AudioCapability(codec=a.codec, max_channels=a.max_channels, segments=a.segments)
+                for a in self.audio_codecs
+            ),
             hdr=frozenset(self.hdr),
             hls=self.hls,
             max_height=self.max_height,
