@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from pydantic import ValidationError
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
@@ -86,3 +87,14 @@ def install_error_handlers(app: Quart) -> None:
     async def unexpected(error: Exception) -> Response:
         log.exception("unexpected error in a request", exc_info=error)
         return envelope("internal_error", "something went wrong on the server; its log says what")
+
+    answer = app.asgi_app
+
+    async def answer_or_break_off(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """What fails after its answer began ends it without the last part: a client sees that it is not whole."""
+        try:
+            await answer(scope, receive, send)
+        except OdeionError as error:
+            log.warning("an answer was broken off", code=error.code, reason=error.message)
+
+    app.asgi_app = answer_or_break_off  # type: ignore[method-assign]
