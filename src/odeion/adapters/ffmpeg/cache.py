@@ -44,7 +44,8 @@ class SegmentCache:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise Unavailable(f"the cache folder cannot be written: {error.strerror}", retry_after_s=30) from error
-            self._clean(folder, self._limit_bytes // 2)
+            # Other things fill the disk too: half of what is there has to be enough.
+            self._clean(folder, self._clean(folder, self._limit_bytes) // 2)
             try:
                 self._write(folder, key, name, data)
             except OSError as again:

@@ -65,7 +65,8 @@ class EncoderLimits:
 
 @dataclass(eq=False)
 class _Rendition:
-    """What all who watch one rendition share. `avoid` says until when a pool is left out."""
+    """What all who watch one rendition share. `avoid` says until when a pool is left out, `starts` how many runs are
+    about to begin."""
 
     key: str
     file_id: MediaFileId
@@ -75,6 +76,7 @@ class _Rendition:
     runs: list[_Run] = field(default_factory=list)
     waiters: list[_Waiter] = field(default_factory=list)
     avoid: dict[PoolId, float] = field(default_factory=dict)
+    starts: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
@@ -280,7 +282,8 @@ class Encoders:
             elif waiter.failures > _RETRIES or waiter.empty_runs > _STEPS_BACK:
                 raise Unavailable(f"this part cannot be converted: {waiter.error}", retry_after_s=30)
             elif self._may_start(rendition, waiter):
-                await self._start(rendition, waiter)
+                # A viewer who goes away meanwhile must not leave a lease behind that nobody holds.
+                await asyncio.shield(self._begin(rendition, waiter))
                 continue
             await changed.wait()
 
@@ -354,12 +357,26 @@ class Encoders:
         newest = [other for other in rendition.waiters if other.session_id == waiter.session_id][-1]
         return newest is waiter
 
+    def _begin(self, rendition: _Rendition, waiter: _Waiter) -> asyncio.Task[None]:
+        """`_start`, to be waited for or not."""
+
+        def is_over(task: asyncio.Task[None]) -> None:
+            rendition.starts -= 1
+            self._forget(rendition)
+            # Looked at, so that nobody complains if the one who waited is gone.
+            task.cancelled() or task.exception()
+
+        rendition.starts += 1
+        task = asyncio.create_task(self._start(rendition, waiter))
+        task.add_done_callback(is_over)
+        return task
+
     async def _start(self, rendition: _Rendition, waiter: _Waiter) -> None:
         """Start a run for a waiter, ending the ones that only this viewer used. Raises Unavailable."""
         async with self._starting:
             if self._closed:
                 raise Unavailable("the server is stopping", retry_after_s=_BUSY_RETRY_S)
-            if self._run_for(rendition, waiter.number) is not None:
+            if waiter not in rendition.waiters or self._run_for(rendition, waiter.number) is not None:
                 return
             self._keeper = self._keeper or asyncio.create_task(self._keep())
             left = [run for run in rendition.runs if set(run.used) <= {waiter.session_id}]
@@ -567,7 +584,8 @@ class Encoders:
         await asyncio.gather(*(run.task for run in runs if run.task is not None), return_exceptions=True)
 
     def _forget(self, rendition: _Rendition) -> None:
-        if not rendition.runs and not rendition.waiters and self._renditions.get(rendition.key) is rendition:
+        in_use = rendition.runs or rendition.waiters or rendition.starts
+        if not in_use and self._renditions.get(rendition.key) is rendition:
             del self._renditions[rendition.key]
 
     async def _keep(self) -> None:
