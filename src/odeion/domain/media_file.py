@@ -64,6 +64,12 @@ class VideoStream:
         width, height = float(self.width * self.sample_aspect_ratio), float(self.height)
         return (height, width) if self.rotation_degrees in (90, 270) else (width, height)
 
+    def size_within(self, max_height: int | None) -> tuple[int, int]:
+        """Width and height as shown, of at most so many lines. Both even, as pictures with 4:2:0 colour want them."""
+        width, height = self.display_size
+        scale = min(1.0, max_height / height) if max_height else 1.0
+        return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioStream:
@@ -118,6 +124,11 @@ class TechnicalInfo:
     audio: tuple[AudioStream, ...] = ()
     subtitles: tuple[SubtitleStream, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+
+    @property
+    def default_audio(self) -> AudioStream | None:
+        """The track players take by themselves: the first marked as default, else the first."""
+        return next((stream for stream in self.audio if stream.is_default), self.audio[0] if self.audio else None)
 
 
 class FileStamp(NamedTuple):

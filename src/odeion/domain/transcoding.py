@@ -95,9 +95,15 @@ class Pool(RecordsEvents):
 
 
 class TranscodeKind(StrEnum):
-    """What a run is for. LIVE feeds players; the others come with later work."""
+    """What a run is for. LIVE feeds players of HLS, DOWNLOAD makes a whole file for somebody who fetches it as it is
+    made."""
 
     LIVE = "live"
+    DOWNLOAD = "download"
+
+
+# So many files may be made for one person at once.
+MAX_DOWNLOADS_PER_USER = 3
 
 
 class TranscodeState(StrEnum):

@@ -16,8 +16,8 @@ from odeion.adapters.postgres.tables.transcoding import transcode_sessions
 from odeion.adapters.postgres.transcoding import PostgresEncoderLeases, PostgresTranscodeQueries
 from odeion.adapters.postgres.uow import PostgresUnitOfWorkFactory
 from odeion.application.transcoding.ports import LeaseRequest, RunEnd, RunReport
-from odeion.domain.shared.errors import Unavailable
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId
+from odeion.domain.shared.errors import TooManyRequests, Unavailable
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId, UserId
 from odeion.domain.transcoding import (
     LEASE_LIMIT,
     Capabilities,
@@ -53,10 +53,9 @@ async def engine(servers: Servers) -> AsyncIterator[Any]:
     async with servers.database() as url:
         opened = create_engine(url, pool_size=4)
         async with opened.begin() as connection:
-            # Files are told of by id only; a row for them would need a whole library.
-            await connection.exec_driver_sql(
-                "ALTER TABLE transcode_sessions DROP CONSTRAINT fk_transcode_sessions_file_id"
-            )
+            # Files and users are told of by id only; rows for them would need a whole library.
+            for constraint in ("fk_transcode_sessions_file_id", "fk_transcode_sessions_user_id"):
+                await connection.exec_driver_sql(f"ALTER TABLE transcode_sessions DROP CONSTRAINT {constraint}")
         yield opened
         await opened.dispose()
 
@@ -97,8 +96,7 @@ def wanted(codec: str | None = "h264", **more: Any) -> LeaseRequest:
         stream_kind="video" if codec else "audio",
         output={"codec": codec, "height": 720},
         first_segment=3,
-        session_id=WATCHER,
-        **more,
+        **{"session_id": WATCHER, **more},
     )
 
 
@@ -140,6 +138,16 @@ class TestTake:
     async def test_a_place_is_given_once(self, leases: Any) -> None:
         taken = await asyncio.gather(*(leases.take(wanted()) for _ in range(8)), return_exceptions=True)
         assert sum(not isinstance(lease, Unavailable) for lease in taken) == 3
+
+    async def test_one_person_has_no_more_than_their_share(self, leases: Any) -> None:
+        mine = {"session_id": None, "user_id": UserId(1), "user_limit": 2}
+        first = await leases.take(wanted(None, **mine))
+        await leases.take(wanted("hevc", **mine))
+        with pytest.raises(TooManyRequests):
+            await leases.take(wanted(None, **mine))
+        await leases.take(wanted(None, **mine | {"user_id": UserId(2)}))
+        await leases.end(RunEnd(report=report(first.id), state=TranscodeState.COMPLETED))
+        await leases.take(wanted(None, **mine))
 
 
 class TestEnd:

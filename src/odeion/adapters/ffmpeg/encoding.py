@@ -241,7 +241,7 @@ class VideoEncoding(Encoding):
     def init_arguments(self) -> list[str]:
         encoder = Encoder()
         colour = f"color=s={self.plan.width}x{self.plan.height}:r={self.rate.numerator}/{self.rate.denominator}"
-        graph = f"{colour},setsar=1,{self._tags},{self._upload(encoder)}[out]"
+        graph = f"{colour},{finished(self.stream, self.plan, encoder)}[out]"
         return ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", *self._encoder(encoder), "pipe:1"]
 
     def cutter(self, number: int, init: bytes) -> Cutter:
@@ -257,19 +257,6 @@ class VideoEncoding(Encoding):
     def _level(self) -> int:
         least = hevc_level if self.plan.codec == "hevc" else h264_level
         return least(self.plan.width, self.plan.height, self.rate, self.bits_per_second)
-
-    @property
-    def _tags(self) -> str:
-        if not self.plan.keeps_hdr:
-            return "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-        transfer = "arib-std-b67" if self.stream.hdr is HdrFormat.HLG else "smpte2084"
-        return f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
-
-    def _upload(self, encoder: Encoder) -> str:
-        """Pictures in the form the encoder takes."""
-        if not self.plan.keeps_hdr:
-            return upload_filters(encoder.kind)
-        return upload_filters(encoder.kind).replace("yuv420p", "yuv420p10le").replace("nv12", "p010le")
 
     def _encoder(self, encoder: Encoder) -> list[str]:
         return [
@@ -293,20 +280,10 @@ class VideoEncoding(Encoding):
     def _graph(self, first: int, encoder: Encoder) -> str:
         plan = self.plan
         rebase = f"setpts=PTS-({float(self.source.origin_s):.6f})/TB"
-        chain = [rebase]
-        if plan.deinterlace:
-            chain.append("bwdif=mode=send_frame")
-        rate = f"{self.rate.numerator}/{self.rate.denominator}"
-        chain.append(f"fps=fps={rate}:start_time={float(first / self.rate):.6f}:round=near")
+        chain = [rebase, *at_constant_rate(plan, self.rate, start_s=first / self.rate)]
         # Where the picture ends before the file does, the last one stays.
-        chain.append("tpad=stop_mode=clone:stop=-1")
-        if plan.tone_map:
-            chain += _tone_mapped(self.stream, plan)
-        elif plan.keeps_hdr:
-            chain.append(f"scale={plan.width}:{plan.height}:flags=bicubic")
-        else:
-            chain += _scaled(self.stream, plan)
-        ready = f"setsar=1,{self._tags},{self._upload(encoder)}[out]"
+        chain += ["tpad=stop_mode=clone:stop=-1", *fitted(self.stream, plan)]
+        ready = f"{finished(self.stream, plan, encoder)}[out]"
         picture = f"[0:{plan.stream_index}]{','.join(chain)}"
         if plan.burn_in_stream is None:
             return f"{picture},{ready}"
@@ -314,6 +291,31 @@ class VideoEncoding(Encoding):
         subtitles = f"[0:{plan.burn_in_stream}]{rebase},scale={plan.width}:-1[subtitles]"
         painted = "[picture][subtitles]overlay=x=(W-w)/2:y=H-h:eof_action=pass:repeatlast=0"
         return f"{picture}[picture];{subtitles};{painted},{ready}"
+
+
+def at_constant_rate(plan: VideoPlan, rate: Fraction, *, start_s: Fraction) -> list[str]:
+    """Filters that give whole pictures, as many a second, from a time on."""
+    deinterlaced = ["bwdif=mode=send_frame"] if plan.deinterlace else []
+    return [*deinterlaced, f"fps=fps={rate.numerator}/{rate.denominator}:start_time={float(start_s):.6f}:round=near"]
+
+
+def fitted(stream: VideoStream, plan: VideoPlan) -> list[str]:
+    """Filters that bring pictures to the size and the brightness of a plan."""
+    if plan.tone_map:
+        return _tone_mapped(stream, plan)
+    if plan.keeps_hdr:
+        return [f"scale={plan.width}:{plan.height}:flags=bicubic"]
+    return _scaled(stream, plan)
+
+
+def finished(stream: VideoStream, plan: VideoPlan, encoder: Encoder) -> str:
+    """Filters that say what the pictures are, and bring them into the form the encoder takes."""
+    upload = upload_filters(encoder.kind)
+    if not plan.keeps_hdr:
+        return f"setsar=1,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv,{upload}"
+    transfer = "arib-std-b67" if stream.hdr is HdrFormat.HLG else "smpte2084"
+    tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    return f"setsar=1,{tags},{upload.replace('yuv420p', 'yuv420p10le').replace('nv12', 'p010le')}"
 
 
 def _scaled(stream: VideoStream, plan: VideoPlan) -> list[str]:
@@ -479,9 +481,9 @@ class AudioEncoding(Encoding):
             f"asetpts=PTS-({float(self.source.origin_s):.6f})/TB",
             *([f"atrim=start={float(start_s):.6f}"] if first else []),
             # Holes are filled with silence, overlaps cut, and the first sample stands where it should.
-            f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts={first}:{self._mix}",
+            f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts={first}:{mixed(self.plan.channels)}",
             *([_NORMALIZED] if self.plan.normalize else []),
-            f"aformat=sample_fmts=fltp:channel_layouts={self._layout}",
+            f"aformat=sample_fmts=fltp:channel_layouts={layout(self.plan.channels)}",
             f"apad=whole_len={total}",
             f"atrim=end_sample={total}",
         ]
@@ -490,28 +492,29 @@ class AudioEncoding(Encoding):
         return [*source, "-filter_complex", graph, "-map", "[out]", *self._encoder(), "-f", "adts", "pipe:1"]
 
     def init_arguments(self) -> list[str]:
-        graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={self._layout},aformat=sample_fmts=fltp[out]"
+        graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={layout(self.plan.channels)},aformat=sample_fmts=fltp[out]"
         run = ["-filter_complex", graph, "-map", "[out]", "-frames:a", "2", *self._encoder()]
         return [*run, *_FRAGMENTS, "pipe:1"]
 
     def cutter(self, number: int, init: bytes) -> Cutter:
         return _AudioCutter(self, number, init)
 
-    @property
-    def _layout(self) -> str:
-        return _LAYOUTS.get(self.plan.channels, "stereo")
-
-    @property
-    def _mix(self) -> str:
-        """Dialogue comes from the centre: it stays as loud as the sides are, and the rest steps back."""
-        levels = "center_mix_level=1:surround_mix_level=0.5:lfe_mix_level=0" if self.plan.channels <= 2 else ""
-        return f"ochl={self._layout}:rematrix_maxval=1.5" + (f":{levels}" if levels else "")
-
     def _encoder(self) -> list[str]:
         return [
             *("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
             *("-c:a", "aac", "-b:a", str(self.bits_per_second), "-ar", str(SAMPLE_RATE_HZ), "-flush_packets", "1"),
         ]
+
+
+def layout(channels: int) -> str:
+    return _LAYOUTS.get(channels, "stereo")
+
+
+def mixed(channels: int) -> str:
+    """Options of `aresample` for so many channels. Dialogue comes from the centre: it stays as loud as the sides are,
+    and the rest steps back."""
+    levels = "center_mix_level=1:surround_mix_level=0.5:lfe_mix_level=0" if channels <= 2 else ""
+    return f"ochl={layout(channels)}:rematrix_maxval=1.5" + (f":{levels}" if levels else "")
 
 
 class _AudioCutter(Cutter):

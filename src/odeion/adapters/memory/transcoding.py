@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from odeion.application.transcoding.ports import BeatAnswer, GpuDevice, Lease, LeaseRequest, RunEnd, RunReport
-from odeion.domain.shared.errors import Unavailable
-from odeion.domain.shared.ids import PlaybackSessionId, PoolId, TranscodeSessionId
+from odeion.domain.shared.errors import TooManyRequests, Unavailable
+from odeion.domain.shared.ids import PlaybackSessionId, PoolId, TranscodeSessionId, UserId
 from odeion.domain.transcoding import Capabilities, PoolKind
 
 
@@ -34,18 +34,24 @@ class MemoryEncoderLeases:
         self._pools = list(pools if pools is not None else [cpu])
         self._numbers = itertools.count(1)
         self.running: dict[TranscodeSessionId, Lease] = {}
+        self._owners: dict[TranscodeSessionId, UserId] = {}
         self.argv: dict[TranscodeSessionId, tuple[str, ...]] = {}
         self.ended: list[RunEnd] = []
         self.cancelled: set[TranscodeSessionId] = set()
         self.ended_sessions: set[PlaybackSessionId] = set()
 
     async def take(self, wanted: LeaseRequest) -> Lease:
+        own = sum(owner == wanted.user_id for owner in self._owners.values())
+        if wanted.user_limit is not None and own >= wanted.user_limit:
+            raise TooManyRequests("as many as you may have are being converted already", retry_after_s=10)
         lease_id = TranscodeSessionId(next(self._numbers))
         if wanted.codec is None:
             lease = Lease(id=lease_id, pool_id=None)
         else:
             lease = self._place(lease_id, wanted.codec, wanted.avoid)
         self.running[lease_id] = lease
+        if wanted.user_id is not None:
+            self._owners[lease_id] = wanted.user_id
         return lease
 
     def _place(self, lease_id: TranscodeSessionId, codec: str, avoid: frozenset[PoolId]) -> Lease:
@@ -67,5 +73,6 @@ class MemoryEncoderLeases:
         return BeatAnswer(cancelled=frozenset(ours & gone), ended_sessions=frozenset(watching & self.ended_sessions))
 
     async def end(self, ended: RunEnd) -> None:
+        self._owners.pop(ended.report.lease_id, None)
         if self.running.pop(ended.report.lease_id, None) is not None:
             self.ended.append(ended)

@@ -34,7 +34,7 @@ from odeion.application.transcoding.views import (
     TranscodeFilter,
     TranscodeSummary,
 )
-from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
+from odeion.domain.shared.errors import Conflict, NotFound, TooManyRequests, Unavailable
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId
 from odeion.domain.transcoding import (
     LEASE_LIMIT,
@@ -112,6 +112,10 @@ class PostgresEncoderLeases:
     async def take(self, wanted: LeaseRequest) -> Lease:
         now = self._clock.now()
         async with translated_errors(), self._engine.begin() as connection:
+            if wanted.codec is not None or wanted.user_limit is not None:
+                # One after the other, over all hosts: two who look at once would both see the last place.
+                await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('odeion.encoder_leases'))"))
+            await self._require_room(connection, wanted, now)
             pool = await self._free_pool(connection, wanted, now) if wanted.codec is not None else None
             statement = (
                 insert(transcode_sessions)
@@ -125,7 +129,8 @@ class PostgresEncoderLeases:
                     output=wanted.output,
                     first_segment=wanted.first_segment,
                     next_segment=wanted.first_segment,
-                    sessions=[wanted.session_id],
+                    user_id=wanted.user_id,
+                    sessions=[] if wanted.session_id is None else [wanted.session_id],
                     started_at=now,
                     heartbeat_at=now,
                 )
@@ -136,9 +141,18 @@ class PostgresEncoderLeases:
             return Lease(id=lease_id, pool_id=None)
         return Lease(id=lease_id, pool_id=pool.id, pool_kind=pool.kind, device=pool.device)
 
+    async def _require_room(self, connection: AsyncConnection, wanted: LeaseRequest, now: datetime) -> None:
+        """Raises TooManyRequests where the user has as many as they may."""
+        if wanted.user_id is None or wanted.user_limit is None:
+            return
+        own = select(func.count()).where(_alive(now), transcode_sessions.c.user_id == wanted.user_id)
+        if (await connection.execute(own)).scalar_one() >= wanted.user_limit:
+            raise TooManyRequests(
+                f"{wanted.user_limit} files are being converted for you already; wait for one",
+                retry_after_s=_BUSY_RETRY_S,
+            )
+
     async def _free_pool(self, connection: AsyncConnection, wanted: LeaseRequest, now: datetime) -> Pool:
-        """One after the other, over all hosts: two who look at once would both see the last place."""
-        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('odeion.encoder_leases'))"))
         options = read_settings(await PostgresSettings(connection).find(SETTING))
         query = select(transcoder_pools).order_by(transcoder_pools.c.priority, transcoder_pools.c.id)
         pools = [_pool(row) for row in await connection.execute(query)]
@@ -321,9 +335,11 @@ def _run_query() -> Any:
             transcoder_pools.c.name.label("pool_name"),
             media_files.c.relative_path,
             media_files.c.technical,
+            users.c.username,
         )
         .outerjoin(transcoder_pools, transcoder_pools.c.id == transcode_sessions.c.pool_id)
         .outerjoin(media_files, media_files.c.id == transcode_sessions.c.file_id)
+        .outerjoin(users, users.c.id == transcode_sessions.c.user_id)
     )
 
 
@@ -339,6 +355,8 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "pool_name": row.pool_name,
         "file_id": row.file_id,
         "file_name": name,
+        "user_id": row.user_id,
+        "username": row.username,
         "stream_kind": row.stream_kind,
         "output": row.output,
         "first_segment": row.first_segment,

@@ -15,6 +15,7 @@ from odeion.domain.catalog import MediaRef
 from odeion.domain.identity.users import User
 from odeion.domain.media_file import FileStamp, SidecarSubtitle, TechnicalInfo
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
+from odeion.domain.playback.progressive import ProgressivePlan
 from odeion.domain.playback.session import PlaybackSession
 from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, UserId
 
@@ -209,6 +210,20 @@ class RenditionProducer(Protocol):
 
     async def release(self, session_id: PlaybackSessionId) -> None:
         """The session is over: stop what nobody else watches."""
+
+    async def close(self) -> None:
+        """Stop everything."""
+
+
+class ProgressiveTranscoder(Protocol):
+    """Makes whole files that are fetched while they are made."""
+
+    async def begin(
+        self, source: MediaSource, plan: ProgressivePlan, *, start_s: float, user_id: UserId
+    ) -> AsyncGenerator[bytes]:
+        """The file from a time on; when this returns there is something of it. Closing it ends the work. Raises
+        Unavailable (the disk is away, no encoder to be had, it fails; also in the middle), Conflict (the file is not
+        what the probe saw), TooManyRequests (the user has as many under way as they may)."""
 
     async def close(self) -> None:
         """Stop everything."""

@@ -12,7 +12,7 @@ from odeion.application.shared.settings import SettingRepository
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.application.transcoding.views import PoolView, TranscodeDetail, TranscodeFilter, TranscodeSummary
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId
+from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId, UserId
 from odeion.domain.transcoding import (
     Capabilities,
     Pool,
@@ -69,8 +69,9 @@ class GpuDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRequest:
-    """What is to be run. `codec` is that of the pictures to make, None for sound, which takes no place in a pool.
-    `avoid` are pools that just failed at it."""
+    """What is to be run. `codec` is that of the pictures to make, None for sound and copies, which take no place in a
+    pool. `avoid` are pools that just failed at it. What feeds players is for a `session_id`, a download for a
+    `user_id`, who may have no more than `user_limit` at once."""
 
     kind: TranscodeKind
     codec: str | None
@@ -78,13 +79,16 @@ class LeaseRequest:
     stream_kind: str
     output: dict[str, Any]
     first_segment: int
-    session_id: PlaybackSessionId
+    session_id: PlaybackSessionId | None = None
+    user_id: UserId | None = None
+    user_limit: int | None = None
     avoid: frozenset[PoolId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to run ffmpeg once; `pool_kind` and `device` say with which encoder. `pool_id` is None for sound."""
+    """The right to run ffmpeg once; `pool_kind` and `device` say with which encoder. `pool_id` is None for what takes
+    no place."""
 
     id: TranscodeSessionId
     pool_id: PoolId | None
@@ -134,7 +138,8 @@ class EncoderLeases(Protocol):
     """Places in the pools, shared by all processes on all hosts. A lease lives by its beats."""
 
     async def take(self, wanted: LeaseRequest) -> Lease:
-        """The best free place. Raises Unavailable when all are taken, or no pool can."""
+        """The best free place. Raises Unavailable when all are taken, or no pool can; TooManyRequests beyond a user's
+        limit."""
 
     async def started(self, lease_id: TranscodeSessionId, argv: Sequence[str]) -> None: ...
 

@@ -107,8 +107,9 @@ class TranscodeFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscodeSummary:
-    """One run of ffmpeg. `stream_kind` is video or audio; `output` what is made. `speed` is how much faster than real
-    time it went lately; `position_s` how far it is in the file; null before it has made anything."""
+    """One run of ffmpeg. `stream_kind` is video or audio, or file for a download, which is `username`'s; `output` what
+    is made. `speed` is how much faster than real time it went lately; `position_s` how far it is in the file; null
+    before it has made anything."""
 
     id: int
     kind: TranscodeKind
@@ -118,6 +119,8 @@ class TranscodeSummary:
     pool_name: str | None
     file_id: int | None
     file_name: str | None
+    user_id: int | None
+    username: str | None
     stream_kind: str
     output: dict[str, Any]
     first_segment: int

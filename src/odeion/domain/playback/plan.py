@@ -46,7 +46,8 @@ class VideoPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioPlan:
-    """COPY, or TRANSCODE to AAC with `channels` at `bitrate_bps`. `normalize` evens out the loudness."""
+    """COPY, or TRANSCODE to `codec` with `channels` at `bitrate_bps`; AAC for HLS. `normalize` evens out the
+    loudness."""
 
     stream_index: int
     treatment: Treatment

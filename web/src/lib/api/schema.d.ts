@@ -5272,6 +5272,10 @@ export interface components {
             file_id: number | null;
             /** File Name */
             file_name: string | null;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string | null;
             /** Stream Kind */
             stream_kind: string;
             /** Output */
@@ -5460,8 +5464,9 @@ export interface components {
         TranscodeState: "running" | "completed" | "cancelled" | "failed" | "lost";
         /**
          * TranscodeSummary
-         * @description One run of ffmpeg. `stream_kind` is video or audio; `output` what is made. `speed` is how much faster than real
-         *     time it went lately; `position_s` how far it is in the file; null before it has made anything.
+         * @description One run of ffmpeg. `stream_kind` is video or audio, or file for a download, which is `username`'s; `output` what
+         *     is made. `speed` is how much faster than real time it went lately; `position_s` how far it is in the file; null
+         *     before it has made anything.
          */
         TranscodeSummary: {
             /** Id */
@@ -5478,6 +5483,10 @@ export interface components {
             file_id: number | null;
             /** File Name */
             file_name: string | null;
+            /** User Id */
+            user_id: number | null;
+            /** Username */
+            username: string | null;
             /** Stream Kind */
             stream_kind: string;
             /** Output */
