@@ -41,10 +41,15 @@ class Ledger:
     problems: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     expected: set[tuple[int, str]] = field(default_factory=set)
+    strangers: tuple[str, ...] = ()
 
     def expect(self, status: int, path: str) -> None:
         """This answer belongs to the test."""
         self.expected.add((status, path))
+
+    def let_visit(self, *origins: str) -> None:
+        """Pages of others, which belong to the test; what goes wrong on them is not ours."""
+        self.strangers += origins
 
     def watch(self, page: Page) -> None:
         page.on("console", self._console)
@@ -58,13 +63,15 @@ class Ledger:
         if message.type not in ("error", "warning"):
             return
         at = message.location.get("url", "").removeprefix(self.origin)
+        if self._is_strange(at):
+            return
         status = re.search(r"status of (\d+)", message.text)
         if status and (int(status[1]), at) in self.expected:
             return
         self.problems.append(f"console {message.type}: {message.text} at {at}")
 
     def _request(self, request: Request) -> None:
-        if request.url.startswith(("blob:", "data:")):
+        if request.url.startswith(("blob:", "data:")) or self._is_strange(request.url):
             return
         if not request.url.startswith((self.origin, self.origin.replace("http", "ws", 1))):
             self.problems.append(f"a request to another host: {request.url}")
@@ -72,13 +79,16 @@ class Ledger:
 
     def _failed(self, request: Request) -> None:
         # What the page itself gave up: a film that was left, a position that was changed.
-        if request.failure != "net::ERR_ABORTED":
+        if request.failure != "net::ERR_ABORTED" and not self._is_strange(request.url):
             self.problems.append(f"{request.method} {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:
         path = response.url.removeprefix(self.origin)
-        if response.status >= 400 and (response.status, path) not in self.expected:
+        if response.status >= 400 and (response.status, path) not in self.expected and not self._is_strange(path):
             self.problems.append(f"{response.request.method} {path}: {response.status}")
+
+    def _is_strange(self, address: str) -> bool:
+        return bool(self.strangers) and address.startswith(self.strangers)
 
     async def _dialog(self, dialog: Any) -> None:
         self.problems.append(f"dialog: {dialog.message}")

@@ -94,7 +94,8 @@ class Server:
 async def running_server(data_dir: Path, web_root: Path) -> AsyncIterator[Server]:
     """Runs it; on leaving stops it as an operator does, and sees that it ended well and left nothing behind."""
     port = _free_port()
-    server = Server(f"http://127.0.0.1:{port}", data_dir.with_suffix(".log"))
+    # The base URL of a server on loopback: passkeys and sign-in providers know no other.
+    server = Server(f"http://localhost:{port}", data_dir.with_suffix(".log"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ODEION_")}
     environment |= {"ODEION_SETUP_CODE": SETUP_CODE, "ODEION_WEB_ROOT": str(web_root)}
     command = [sys.executable, "-m", "odeion", "serve", "--data-dir", str(data_dir)]
