@@ -25,22 +25,13 @@ from playwright.async_api import (
 
 from odeion.entrypoints.demo import make_demo_library
 from tests.integration.web.browser import LAPTOP, Ledger, Theatre
+from tests.integration.web.chromium import SWITCHES, chromium_path
+from tests.integration.web.conformance import FILMS, cinema
 from tests.integration.web.server import Server, running_server
 
 _CHECKOUT = Path(__file__).parents[3]
 _WEB_ROOT = _CHECKOUT / "web/build"
 _DEMO = _CHECKOUT / ".cache/demo-library"
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-_SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,6 +103,14 @@ async def server(chromium: Browser, servers: Callable[[], Awaitable[Server]]) ->
     return await servers()
 
 
+@pytest.fixture(scope="session")
+async def picture_house(web_root: Path) -> AsyncIterator[Server]:
+    """A server for the engine alone, with films of many kinds."""
+    with tempfile.TemporaryDirectory(prefix="odeion-films-") as folder:
+        async with cinema(Path(folder, "house"), FILMS, web_root) as server:
+            yield server
+
+
 @pytest.fixture
 async def new_server(server: Server, servers: Callable[[], Awaitable[Server]]) -> Server:
     """A server nobody has set up."""
@@ -134,10 +133,10 @@ async def house(server: Server, demo: Path, oddments: Path) -> Server:
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    path = chromium_path()
     _need(path is not None, "the browser tests need Chromium: apt-get install chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=_SWITCHES)
+        browser = await playwright.chromium.launch(executable_path=path, args=SWITCHES)
         yield browser
         await browser.close()
 
