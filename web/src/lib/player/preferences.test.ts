@@ -25,6 +25,16 @@ describe('the sound', () => {
 		expect(preferredAudio(sounds, languages)?.stream_index).toBe(index);
 	});
 
+	it.each([
+		['deu', 'de'],
+		['ger', 'de'],
+		['jpn', 'ja'],
+		['pt-BR', 'pt'],
+		['not a language', 'not a language']
+	])('that a file calls %s is what somebody calls %s', (language, wanted) => {
+		expect(preferredAudio([sounds[0], { stream_index: 9, language, selected: false }] as typeof sounds, [wanted])?.stream_index).toBe(9);
+	});
+
 	it('of a silent film is none', () => {
 		expect(preferredAudio([], ['en'])).toBeNull();
 	});

@@ -19,9 +19,17 @@ export function preferredProfile(quality: Preferences['quality']): Profile {
 	return QUALITIES.find(({ profile }) => profile === quality)?.profile ?? 'auto';
 }
 
-/** "pt-BR" is heard as "pt". */
+/** Whether both are the same language: "pt-BR" and "pt", "de" and the "deu" or "ger" of a file. */
 function speaks(language: string | null, wanted: string): boolean {
-	return language !== null && language.split('-')[0] === wanted.split('-')[0];
+	return language !== null && spoken(language) === spoken(wanted);
+}
+
+function spoken(tag: string): string {
+	try {
+		return new Intl.Locale(tag).language;
+	} catch {
+		return tag;
+	}
 }
 
 /** The sound in the most wanted language there is; the selected one where none is wanted or there. Null without sound. */
