@@ -48,7 +48,7 @@ def leases(places: int = 2) -> MemoryEncoderLeases:
 
 
 async def settings() -> TranscodeSettings:
-    """The same effort throughout, so that a run is one process."""
+    """The same effort throughout."""
     return TranscodeSettings(start_preset=TranscodeSettings().preset)
 
 

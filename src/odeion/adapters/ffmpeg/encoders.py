@@ -427,13 +427,13 @@ class Encoders:
         return True
 
     async def _stages(self, run: _Run) -> list[_Stage]:
-        """The first segments after a start or a seek are made with less effort, to be there sooner."""
+        """The first segments after a start or a seek are made in a hurry and with less effort, to be there sooner."""
         settings = await self._settings()
         steady = Encoder(kind=run.lease.pool_kind, device=run.lease.device, preset=settings.preset)
         count = run.rendition.count
         opening = run.first + 2
-        quick = replace(steady, preset=settings.start_preset)
-        if run.lease.pool_kind is not PoolKind.CPU or run.rendition.encoding.codec is None or quick == steady:
+        quick = replace(steady, preset=settings.start_preset, hurries=True)
+        if run.lease.pool_kind is not PoolKind.CPU or run.rendition.encoding.codec is None:
             return [_Stage(run.first, count, steady)]
         if opening >= count:
             return [_Stage(run.first, count, quick)]

@@ -53,8 +53,8 @@ _UNINDEXED_LEAD_S = 6
 # A subtitle that is to be seen already came this long before, at most.
 _SUBTITLE_LEAD_S = 5
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
-# A segment is sent in pieces of this length, as they are made.
-_PIECE_US = 250_000
+# A segment is sent in pieces of this length, as they are made; in shorter ones when somebody waits for the first.
+_PIECE_US, _HURRIED_PIECE_US = 250_000, 120_000
 # The decode times of a file's first few pictures are spread over what lies before them: they are needed together.
 _OPENING_SAMPLES = 2 * _REORDERED_FRAMES
 
@@ -273,7 +273,7 @@ class VideoEncoding(Encoding):
             # As `hvc1` libavformat would take them out again; the init segment says it, as Apple's players insist on
             # it.
             *(("-tag:v", "hev1") if self.plan.codec == "hevc" else ()),
-            *(*_FRAGMENTS, "-frag_duration", str(_PIECE_US)),
+            *(*_FRAGMENTS, "-frag_duration", str(_HURRIED_PIECE_US if encoder.hurries else _PIECE_US)),
             *("-video_track_timescale", str(VIDEO_TIMESCALE), "-flush_packets", "1"),
         ]
 

@@ -51,11 +51,13 @@ def device_arguments(kind: PoolKind, device: str | None) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """With what a run encodes: the kind of pool and its device, and libx264's name of the effort."""
+    """With what a run encodes: the kind of pool and its device, and libx264's name of the effort. `hurries`: a viewer
+    waits for the first pictures, so none is held back to be compared with later ones."""
 
     kind: PoolKind = PoolKind.CPU
     device: str | None = None
     preset: str = "veryfast"
+    hurries: bool = False
 
 
 def encoder_arguments(
@@ -67,14 +69,15 @@ def encoder_arguments(
     bounded = ["-maxrate", rate, "-bufsize", rate, "-g", str(keyframe_frames)]
     name = ENCODERS[encoder.kind][codec]
     device = encoder_device_arguments(encoder.kind, encoder.device)
+    hurry = ["-tune", "zerolatency"] if encoder.hurries else []
     match encoder.kind, codec:
         case PoolKind.CPU, "h264":
             quality = ["-preset", encoder.preset, "-profile:v", "high", "-crf", "20", "-sc_threshold", "0"]
-            return ["-c:v", name, *quality, "-level", f"{level / 10}", "-forced-idr", "1", *bounded]
+            return ["-c:v", name, *quality, *hurry, "-level", f"{level / 10}", "-forced-idr", "1", *bounded]
         case PoolKind.CPU, "hevc":
             parameters = f"scenecut=0:open-gop=0:log-level=error:level-idc={level / 10}:high-tier=0"
             quality = ["-preset", encoder.preset, "-crf", "23", "-x265-params", parameters]
-            return ["-c:v", name, *quality, "-forced-idr", "1", *bounded]
+            return ["-c:v", name, *quality, *hurry, "-forced-idr", "1", *bounded]
         case PoolKind.CPU, "av1":
             # SVT-AV1 counts its presets the other way round; with a limit it wants quality and rate in one.
             effort = str(_AV1_PRESETS.get(encoder.preset, 10))
