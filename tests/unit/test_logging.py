@@ -16,6 +16,7 @@ def test_values_of_secret_names(key: str) -> None:
     "text",
     [
         "GET /api/events?token=CANARY&x=1",
+        "GET /api/files?token=eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.CANARY HTTP/1.1",
         "GET /api/playback/streams/CANARYCANARYCANARY/file",
         "bearer odn_canaryaaaaaaaaaaaaaaaaaaaaaaa",
         "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.CANARY",

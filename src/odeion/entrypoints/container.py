@@ -22,6 +22,7 @@ from odeion.adapters.embedded.valkey import EmbeddedValkey
 from odeion.adapters.ffmpeg.hardware import FfmpegEncoderProbe
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.adapters.ffmpeg.progressive import FfmpegProgressiveTranscoder
 from odeion.adapters.ffmpeg.subtitles import FfmpegSubtitleConverter
 from odeion.adapters.filesystem.folders import LocalFolders
 from odeion.adapters.filesystem.media_tree import LocalMediaTree
@@ -59,6 +60,7 @@ from odeion.adapters.redis.bus import (
     json_deserializer,
     json_serializer,
 )
+from odeion.adapters.security.file_tokens import JwtFileTokenCodec
 from odeion.adapters.security.passkeys import WebAuthnCeremonies
 from odeion.adapters.security.passwords import Argon2PasswordHasher
 from odeion.adapters.security.secrets import AesGcmSecretBox, SystemSecretSource
@@ -89,6 +91,7 @@ from odeion.application.libraries.news import ScanNews
 from odeion.application.libraries.paths import DefaultPaths, PathSettings
 from odeion.application.libraries.scan import LibraryScanner
 from odeion.application.playback.administration import PlaybackAdministration
+from odeion.application.playback.downloads import MediaDownloads
 from odeion.application.playback.indexing import IndexingAfterScans, LibraryIndexing
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
@@ -97,6 +100,7 @@ from odeion.application.progress.tracking import ProgressTracking
 from odeion.application.settings.user_settings import OwnSettings
 from odeion.application.shared.links import Links
 from odeion.application.shared.outbox import OutboxRelay
+from odeion.application.shared.signed_files import FileKind, FileSigner, SignedFiles
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
 from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
@@ -188,6 +192,24 @@ class Container(containers.DeclarativeContainer):
         uow,
         clock,
     )
+    file_tokens = providers.Singleton(JwtFileTokenCodec, secret_key)
+    file_signer = providers.Singleton(FileSigner, file_tokens, clock)
+    downloads = providers.Singleton(
+        MediaDownloads,
+        sources,
+        files,
+        providers.Singleton(FfmpegProgressiveTranscoder, encoder_leases, transcode_options.provided.current),
+        file_signer,
+        transcode_options.provided.policy,
+    )
+    # Who may have a file of each kind, and how it is opened.
+    file_openers = providers.Dict(
+        {
+            FileKind.MEDIA: downloads.provided.open_signed,
+            FileKind.MEDIA_TRANSCODED: downloads.provided.open_signed,
+        }
+    )
+    signed_files = providers.Singleton(SignedFiles, file_tokens, viewers, file_openers, clock)
     use_cases = providers.Singleton(
         UseCases,
         sign_in=providers.Singleton(
@@ -239,6 +261,8 @@ class Container(containers.DeclarativeContainer):
         playback_administration=playback_administration,
         playback_audit=playback_audit,
         streams=streams,
+        downloads=downloads,
+        signed_files=signed_files,
         transcode_pools=transcode_pools,
         transcode_options=transcode_options,
         transcode_runs=transcode_runs,

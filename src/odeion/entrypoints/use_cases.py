@@ -30,6 +30,7 @@ from odeion.application.libraries.ports import FolderInspector
 from odeion.application.libraries.views import LibraryQueries
 from odeion.application.playback.administration import PlaybackAdministration
 from odeion.application.playback.audit import PlaybackAuditQueries
+from odeion.application.playback.downloads import MediaDownloads
 from odeion.application.playback.sessions import PlaybackSessions
 from odeion.application.playback.streams import Streams
 from odeion.application.progress.activity import Activity
@@ -38,6 +39,7 @@ from odeion.application.progress.tracking import ProgressTracking
 from odeion.application.settings.user_settings import OwnSettings
 from odeion.application.shared.outbox import OutboxRelay
 from odeion.application.shared.realtime import RealtimeBus
+from odeion.application.shared.signed_files import SignedFiles
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
 from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
@@ -80,6 +82,8 @@ class UseCases:
     playback_administration: PlaybackAdministration
     playback_audit: PlaybackAuditQueries
     streams: Streams
+    downloads: MediaDownloads
+    signed_files: SignedFiles
     transcode_pools: TranscodePools
     transcode_options: TranscodeOptions
     transcode_runs: TranscodeRuns

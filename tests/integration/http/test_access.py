@@ -15,6 +15,7 @@ from sqlalchemy import update
 from odeion.adapters.postgres.tables.identity import users
 from odeion.application.identity.caller import Caller
 from odeion.application.identity.sign_in import open_session
+from odeion.application.shared.signed_files import FileKind
 from odeion.domain.identity.api_keys import Scope
 from odeion.domain.identity.users import Permissions, Role
 from odeion.domain.shared.ids import UserId
@@ -62,7 +63,8 @@ class Identity:
 IDENTITIES = [
     Identity("anonymous", None),
     *(Identity(role.value, role) for role in Role),
-    *(Identity(name, None) for name in ("locked", "revoked session", "expired", "forged", "refresh token")),
+    *(Identity(name, None) for name in ("locked", "revoked session", "expired", "forged")),
+    *(Identity(name, None) for name in ("refresh token", "file token")),
     *(Identity(f"admin's key: {scope}", Role.ADMIN, scope, True) for scope in Scope),
     *(Identity(f"viewer's key: {scope}", Role.VIEWER, scope, True) for scope in Scope),
     Identity("unknown key", None),
@@ -72,9 +74,13 @@ IDENTITIES = [
 ]
 
 
+# Routes for anybody, or for whoever has the key in their path or the token in their query.
+_ASKING_NOBODY = (Access.PUBLIC, Access.STREAM, Access.SIGNED)
+
+
 def expected(rule: Rule, identity: Identity) -> int | None:
     """The status access alone decides; None where the request gets past it."""
-    if rule.access in (Access.PUBLIC, Access.STREAM):
+    if rule.access in _ASKING_NOBODY:
         return None
     if rule.access is Access.REFRESH:
         return None if identity.name == "refresh token" else 401
@@ -144,6 +150,12 @@ class Callers:
             case "refresh token":
                 token: str = session.refresh_token
                 return token
+            case "file token":
+                signer = container.file_signer()
+                viewer = await container.viewers().find_user(claims.user_id)
+                assert viewer is not None
+                url = signer.sign(viewer, FileKind.MEDIA, "movie:1:1", file_name="Film.mkv", size_bytes=None).url
+                return str(url.partition("token=")[2])
             case "forged":
                 return session.token[:-4] + ("AAAA" if session.token[-4:] != "AAAA" else "BBBB")
             case "expired":
@@ -182,7 +194,7 @@ async def test_access(endpoint: Endpoint, callers: Callers) -> None:
             continue
         reply = await (await callers.client(identity)).call(endpoint.method, path)
         assert reply.status < 500 or reply.status == 503, identity.name
-        if reply.status in (401, 403) and rule.access not in (Access.PUBLIC, Access.STREAM):
+        if reply.status in (401, 403) and rule.access not in _ASKING_NOBODY:
             assert reply.json["error"]["code"] == {401: "unauthorized", 403: "forbidden"}[reply.status]
             found[identity.name] = reply.status
         else:

@@ -57,7 +57,7 @@ async def admin(harness: Harness, shelf: Shelf) -> Client:
 
 
 @asynccontextmanager
-async def listening(harness: Harness, *, sendfile: Sendfile) -> AsyncIterator[int]:
+async def listening(harness: Harness, *, sendfile: Sendfile | None = None) -> AsyncIterator[int]:
     """The application on a port of its own."""
     settings = HttpSettings(trusted_proxies=LOOPBACK, sendfile=sendfile)
     app = create_app(AppContext(harness.container.use_cases(), settings))

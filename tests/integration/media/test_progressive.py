@@ -18,6 +18,7 @@ from odeion.adapters.memory.transcoding import MemoryEncoderLeases
 from odeion.adapters.pyav.probe_worker import probe_file
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import HdrFormat
+from odeion.domain.playback.plan import Treatment
 from odeion.domain.playback.policy import ServerPolicy
 from odeion.domain.playback.profiles import PROFILES, ProfileName
 from odeion.domain.playback.progressive import ProgressivePlan, plan_progressive
@@ -174,6 +175,11 @@ class TestStart:
         assert starts[0] == pytest.approx(0, abs=0.1)
         # The sound is where it belongs: it begins at 12 s.
         assert starts[-1] == pytest.approx(2 if profile is ProfileName.HDR else 0, abs=0.15)
+
+    async def test_of_sound_alone_is_exact_also_where_it_is_copied(self, samples: Path, tmp_path: Path) -> None:
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        assert plan(source, ProfileName.AUDIO).audio.treatment is Treatment.COPY  # type: ignore[union-attr]
+        assert hls.play(await made(source, ProfileName.AUDIO, tmp_path, start_s=11.5)) == pytest.approx(9.5, abs=0.2)
 
 
 class TestRuns:

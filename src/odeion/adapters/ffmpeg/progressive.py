@@ -394,7 +394,8 @@ def _audio(source: MediaSource, plan: AudioPlan) -> tuple[list[str], str | None]
     if plan.treatment is Treatment.COPY:
         # Transport streams say in each packet what MP4 says once.
         in_packets = plan.codec == "aac" and demuxer(source) == "mpegts"
-        return ["-c:a", "copy", *(("-bsf:a", "aac_adtstoasc") if in_packets else ())], None
+        # A seek leads to a keyframe of the picture: what is heard before the wanted time is left out.
+        return ["-c:a", "copy", "-copypriorss:a", "0", *(("-bsf:a", "aac_adtstoasc") if in_packets else ())], None
     chain = [
         # Holes are filled with silence, and the sound begins with the picture.
         f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:{mixed(plan.channels)}",

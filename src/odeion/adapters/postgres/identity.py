@@ -182,6 +182,15 @@ class PostgresViewerQueries:
             _PERMISSIONS.validate_python(row.permissions),
         )
 
+    async def find_user(self, user_id: UserId) -> Viewer | None:
+        query = select(users).where(users.c.id == user_id, users.c.is_locked.is_(False))
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        found = user(row)
+        return Viewer(user_id, found.role, permissions=found.permissions)
+
     async def find_by_api_key(self, key_hash: bytes) -> Viewer | None:
         return await self._by_key(api_keys.c.key_hash == key_hash)
 

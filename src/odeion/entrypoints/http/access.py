@@ -9,11 +9,13 @@ from odeion.domain.identity.users import Role
 
 class Access(StrEnum):
     """PUBLIC routes ask nobody who they are. REFRESH takes a refresh token as its bearer, STREAM the key in its path,
-    TOKEN a session token that may also come in the query. The others name the least role."""
+    SIGNED the file token in its query, TOKEN a session token that may also come in the query. The others name the least
+    role."""
 
     PUBLIC = "public"
     REFRESH = "refresh"
     STREAM = "stream"
+    SIGNED = "signed"
     TOKEN = "token"  # noqa: S105
     VIEWER = "viewer"
     CURATOR = "curator"

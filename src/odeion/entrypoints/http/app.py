@@ -16,6 +16,7 @@ from odeion.entrypoints.http.routes import (
     account,
     api_keys,
     catalog,
+    files,
     identity,
     invites,
     libraries,
@@ -47,6 +48,7 @@ AREAS: tuple[Area, ...] = (
     progress.area,
     playback.area,
     playback_audit.area,
+    files.area,
     transcoding.area,
     realtime.area,
 )
@@ -148,3 +150,4 @@ def _run_bus(app: Quart, context: AppContext) -> None:
             with suppress(asyncio.CancelledError):
                 await listener
         await context.use_cases.streams.close()
+        await context.use_cases.downloads.close()

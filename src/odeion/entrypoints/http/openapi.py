@@ -54,6 +54,7 @@ _ERROR_SCHEMA = {
 _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
     Access.STREAM: [],
+    Access.SIGNED: [],
     Access.REFRESH: [{"refresh_token": []}],
 }
 

@@ -1688,6 +1688,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/playback/{type}/{id}/transcode/{profile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream transcoded media
+         * @description Returns a progressive-download stream of the media file, made as it is fetched: fragmented MP4, or WebM for `compatible`. `native` is the file itself, by HTTP range requests. What suits the profile already is copied. Ends when the client goes away. Answers 503 when all encoders are busy, 409 where the profile cannot be made of the file.
+         */
+        get: operations["stream_transcoded"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playback/{type}/{id}/download-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mint a signed media download URL
+         * @description Returns a URL, good for minutes, to download the media file as it is; browsers, curl and wget open it without any header. Needs the permission to download.
+         */
+        post: operations["create_download_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playback/{type}/{id}/download-url/{profile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mint a signed transcoded download URL
+         * @description Returns a URL, good for an hour, to download the media file converted to a profile. It is converted while it is fetched, so its size is not known before. Needs the permission to download.
+         */
+        post: operations["create_transcoded_download_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playback/{type}/{id}/heartbeat": {
         parameters: {
             query?: never;
@@ -2008,6 +2068,26 @@ export interface paths {
          * @description Everybody's, latest first. Requires the moderator role.
          */
         get: operations["list_playback_sessions_of_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a signed file
+         * @description Serves what the token in the query was made for, as an attachment: a media file by HTTP range requests, or one that is converted while it is sent. The token's kind says which; whether its owner may have it is asked again. Tokens are made by the operations that answer a signed URL.
+         */
+        get: operations["get_signed_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2791,6 +2871,20 @@ export interface components {
              * @default null
              */
             device_name?: string | null;
+        };
+        /**
+         * DownloadRequest
+         * @example {
+         *       "file_id": 7
+         *     }
+         */
+        DownloadRequest: {
+            /**
+             * File Id
+             * @description A certain version or extra; else the best that can be played
+             * @default null
+             */
+            file_id?: number | null;
         };
         /**
          * EnabledProvider
@@ -5005,6 +5099,24 @@ export interface components {
              */
             refresh_expires_at: string;
             user: components["schemas"]["UserView"];
+        };
+        /**
+         * SignedUrl
+         * @description `url` can be opened by anything until `expires_at`, by whoever has it. `size_bytes` is null for what is made
+         *     while it is sent.
+         */
+        SignedUrl: {
+            /** Url */
+            url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** File Name */
+            file_name: string;
+            /** Size Bytes */
+            size_bytes: number | null;
         };
         /**
          * SignupRequired
@@ -12042,6 +12154,271 @@ export interface operations {
             };
         };
     };
+    stream_transcoded: {
+        parameters: {
+            query?: {
+                /** @description Where to begin; copied pictures begin a little earlier */
+                start_position_ms?: number;
+            };
+            header?: never;
+            path: {
+                type: "movie" | "episode";
+                id: number;
+                profile: "native" | "4k" | "hd" | "mobile" | "sd" | "360p" | "audio" | "compatible" | "hdr" | "surround" | "hdr-surround";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": unknown;
+                    "video/webm": unknown;
+                    "audio/mp4": unknown;
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too often: wait `retry_after_s` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_download_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                type: "movie" | "episode";
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DownloadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedUrl"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_transcoded_download_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                type: "movie" | "episode";
+                id: number;
+                profile: "native" | "4k" | "hd" | "mobile" | "sd" | "360p" | "audio" | "compatible" | "hdr" | "surround" | "hdr-surround";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DownloadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedUrl"];
+                };
+            };
+            /** @description The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     send_heartbeat: {
         parameters: {
             query?: never;
@@ -13280,6 +13657,85 @@ export interface operations {
             };
             /** @description It is not there, or the caller may not know that it is. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_signed_file: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                    "video/mp4": unknown;
+                    "video/webm": unknown;
+                    "audio/mp4": unknown;
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It contradicts what is already so. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

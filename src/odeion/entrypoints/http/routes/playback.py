@@ -10,6 +10,7 @@ from quart import Response
 from odeion.application.catalog.queries import MediaInfo
 from odeion.application.playback.sessions import PlaybackRequest
 from odeion.application.playback.views import PlaybackSessionView, ProfileList
+from odeion.application.shared.signed_files import SignedUrl
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef, PlayableType
 from odeion.domain.identity.api_keys import Scope
@@ -17,12 +18,13 @@ from odeion.domain.media_file import HdrFormat
 from odeion.domain.playback.capabilities import AudioCapability, ClientCapabilities, PlaybackOptions, VideoCapability
 from odeion.domain.playback.profiles import ProfileName
 from odeion.domain.playback.session import Device
-from odeion.domain.shared.errors import Conflict, Gone, Invalid, NotFound, Unavailable
+from odeion.domain.shared.errors import Conflict, Forbidden, Gone, Invalid, NotFound, TooManyRequests, Unavailable
 from odeion.domain.shared.ids import MediaFileId
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
+from odeion.entrypoints.http.downloads import inline_response
 from odeion.entrypoints.http.endpoint import Area, Stream
-from odeion.entrypoints.http.models import Id, Milliseconds, Request, StreamKey
+from odeion.entrypoints.http.models import Id, Milliseconds, Query, Request, StreamKey
 from odeion.entrypoints.http.ranges import ranged_response
 from odeion.entrypoints.http.security import caller, client_address
 
@@ -155,7 +157,7 @@ async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> 
         viewer,
         PlaybackRequest(
             media=media,
-            file_id=MediaFileId(body.file_id) if body.file_id else None,
+            file_id=_file_id(body.file_id),
             capabilities=body.capabilities.capabilities(),
             options=PlaybackOptions(
                 profile=body.profile,
@@ -198,6 +200,100 @@ async def get_transcode_profiles(viewer: Viewer, type: PlayableType, id: Id) -> 
 
     Returns available transcode profiles for the media item: none larger than the source."""
     return await use_cases().playback_sessions.list_profiles(viewer, MediaRef(type, id))
+
+
+# What a whole file may be converted to.
+FileProfile = Literal[
+    ProfileName.NATIVE,
+    ProfileName.UHD,
+    ProfileName.HD,
+    ProfileName.MOBILE,
+    ProfileName.SD,
+    ProfileName.LOW,
+    ProfileName.AUDIO,
+    ProfileName.COMPATIBLE,
+    ProfileName.HDR,
+    ProfileName.SURROUND,
+    ProfileName.HDR_SURROUND,
+]
+
+
+class TranscodeQuery(Query):
+    start_position_ms: Milliseconds = Field(0, description="Where to begin; copied pictures begin a little earlier")
+
+
+@area.get(
+    "/api/playback/{type}/{id}/transcode/{profile}",
+    tag="Playback",
+    access=Access.VIEWER,
+    scope=Scope.PLAYBACK,
+    errors=(NotFound, Conflict, TooManyRequests),
+    stream=Stream(("video/mp4", "video/webm", "audio/mp4", "application/octet-stream")),
+)
+async def stream_transcoded(
+    viewer: Viewer, type: PlayableType, id: Id, profile: FileProfile, query: TranscodeQuery
+) -> Response:
+    """Stream transcoded media
+
+    Returns a progressive-download stream of the media file, made as it is fetched: fragmented MP4, or WebM for
+    `compatible`. `native` is the file itself, by HTTP range requests. What suits the profile already is copied. Ends
+    when the client goes away. Answers 503 when all encoders are busy, 409 where the profile cannot be made of the
+    file."""
+    media = MediaRef(type, id)
+    return await inline_response(
+        await use_cases().downloads.stream(viewer, media, profile, start_ms=query.start_position_ms)
+    )
+
+
+class DownloadRequest(Request):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"file_id": 7}]})
+
+    file_id: Id | None = Field(None, description="A certain version or extra; else the best that can be played")
+
+
+@area.post(
+    "/api/playback/{type}/{id}/download-url",
+    tag="Playback",
+    access=Access.VIEWER,
+    scope=Scope.PLAYBACK,
+    errors=(NotFound, Conflict, Forbidden),
+)
+async def create_download_url(
+    viewer: Viewer,
+    type: PlayableType,
+    id: Id,
+    body: DownloadRequest = DownloadRequest(),  # noqa: B008
+) -> SignedUrl:
+    """Mint a signed media download URL
+
+    Returns a URL, good for minutes, to download the media file as it is; browsers, curl and wget open it without any
+    header. Needs the permission to download."""
+    return await use_cases().downloads.sign(viewer, MediaRef(type, id), _file_id(body.file_id), None)
+
+
+@area.post(
+    "/api/playback/{type}/{id}/download-url/{profile}",
+    tag="Playback",
+    access=Access.VIEWER,
+    scope=Scope.PLAYBACK,
+    errors=(NotFound, Conflict, Forbidden),
+)
+async def create_transcoded_download_url(
+    viewer: Viewer,
+    type: PlayableType,
+    id: Id,
+    profile: FileProfile,
+    body: DownloadRequest = DownloadRequest(),  # noqa: B008
+) -> SignedUrl:
+    """Mint a signed transcoded download URL
+
+    Returns a URL, good for an hour, to download the media file converted to a profile. It is converted while it is
+    fetched, so its size is not known before. Needs the permission to download."""
+    return await use_cases().downloads.sign(viewer, MediaRef(type, id), _file_id(body.file_id), profile)
+
+
+def _file_id(value: int | None) -> MediaFileId | None:
+    return None if value is None else MediaFileId(value)
 
 
 class HeartbeatRequest(Request):
