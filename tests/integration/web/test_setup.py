@@ -38,6 +38,8 @@ class TestFirstRun:
             await _is_accessible_everywhere(page, "the first library")
 
             await page.get_by_role("button", name="Choose a folder").click()
+            # What is typed while the first listing comes is not waited for here.
+            await expect(page.get_by_label("Folder on the server")).to_have_value("/")
             await page.get_by_label("Folder on the server").fill(str(demo))
             await page.get_by_role("button", name="Go", exact=True).click()
             await page.get_by_role("button", name="Films", exact=True).click()

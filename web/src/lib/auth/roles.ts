@@ -12,8 +12,8 @@ export const ROLE_NAMES: Record<Role, string> = {
 
 export const ROLE_TEXTS: Record<Role, string> = {
 	viewer: 'Watches',
-	curator: 'Also edits what is said about films and series',
-	moderator: 'Also invites viewers and curators',
+	curator: 'Also asks for new films and series',
+	moderator: 'Also invites viewers and curators, and sees what is playing',
 	admin: 'May do everything'
 };
 
