@@ -56,7 +56,7 @@ class EncoderLimits:
     `run_ahead_s`: how far it may be ahead of what is asked for. `evict_after_s`: unused for so long, it makes room for
     another; `idle_after_s`: it ends anyway. `segment_s`: how long a segment may take."""
 
-    wait_ahead_s: float = 24
+    wait_ahead_s: float = 6
     run_ahead_s: float = 60
     evict_after_s: float = 30
     idle_after_s: float = 60
