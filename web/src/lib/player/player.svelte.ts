@@ -358,6 +358,8 @@ export class Player {
 			hls.recoverMediaError();
 			return;
 		}
+		// Pictures that only a decoder from the start can follow (open groups without a place to enter) break a seek.
+		if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.session?.mode === 'remux' && this.profile === 'auto') this.profile = 'hd';
 		this.#recover();
 	}
 
