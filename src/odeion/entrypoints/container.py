@@ -40,6 +40,7 @@ from odeion.adapters.postgres.identity_queries import (
     PostgresUserQueries,
 )
 from odeion.adapters.postgres.libraries import PostgresLibraryQueries
+from odeion.adapters.postgres.library_makeup import PostgresLibraryMakeup
 from odeion.adapters.postgres.media_indexes import PostgresMediaIndexes
 from odeion.adapters.postgres.migrate import migrate, require_current_schema
 from odeion.adapters.postgres.outbox import PostgresOutbox
@@ -104,6 +105,7 @@ from odeion.application.shared.signed_files import FileKind, FileSigner, SignedF
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
 from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
+from odeion.application.transcoding.forecast import LibraryForecast
 from odeion.application.transcoding.settings import TranscodeOptions
 from odeion.domain.task import Task, TaskType
 from odeion.entrypoints.secret_key import load_secret_key
@@ -266,6 +268,7 @@ class Container(containers.DeclarativeContainer):
         transcode_pools=transcode_pools,
         transcode_options=transcode_options,
         transcode_runs=transcode_runs,
+        library_forecast=providers.Singleton(LibraryForecast, providers.Singleton(PostgresLibraryMakeup, engine)),
         realtime=bus,
         system=providers.Singleton(
             SystemFacts,

@@ -43,6 +43,7 @@ from odeion.application.shared.signed_files import SignedFiles
 from odeion.application.system.facts import SystemFacts
 from odeion.application.tasks.runner import TaskRunner
 from odeion.application.transcoding.administration import TranscodePools, TranscodeRuns
+from odeion.application.transcoding.forecast import LibraryForecast
 from odeion.application.transcoding.settings import TranscodeOptions
 
 
@@ -87,6 +88,7 @@ class UseCases:
     transcode_pools: TranscodePools
     transcode_options: TranscodeOptions
     transcode_runs: TranscodeRuns
+    library_forecast: LibraryForecast
     realtime: RealtimeBus
     system: SystemFacts
 

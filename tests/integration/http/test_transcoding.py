@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
+from sqlalchemy import text
 
 from odeion.adapters.ffmpeg.hardware import FfmpegEncoderProbe
 from odeion.adapters.memory.transcoding import MemoryEncoderProbe
 from odeion.application.transcoding.ports import GpuDevice, Lease, LeaseRequest, RunEnd, RunReport
-from odeion.domain.identity.users import Role
+from odeion.domain.identity.users import Permissions, Role
 from odeion.domain.shared.errors import Invalid
-from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId
+from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId
 from odeion.domain.transcoding import Capabilities, PoolKind, Throughput, TranscodeKind, TranscodeState
 from tests.harness import Client, Harness, Servers, Shelf, open_harness
+from tests.media import make_sample
 
 POOLS = "/api/admin/transcoding/pools"
 SETTINGS = "/api/admin/transcoding/settings"
@@ -268,3 +270,73 @@ class TestRuns:
     async def test_unknown_ones_are_not_found(self, admin: Client) -> None:
         for method, path in (("GET", ""), ("GET", "/export"), ("POST", "/cancel")):
             assert (await admin.call(method, f"{RUNS}/999999{path}")).status == 404
+
+
+class TestForecast:
+    PATH = "/api/admin/transcoding/forecast"
+
+    @pytest.fixture
+    async def libraries(self, harness: Harness, admin: Client, tmp_path: Path, tiny_clip: Path) -> dict[str, int]:
+        """Films as browsers have them, and films of an archive."""
+        web, archive = (Shelf(tmp_path / name, tiny_clip) for name in ("web", "archive"))
+        web.put("Film (2001).mp4")
+        web.put("Other (2002).mp4")
+        for name in ("hdr10.mkv", "ac3-surround.mkv", "mpeg4.avi"):
+            sample = make_sample(name, archive.root)
+            archive.age(sample)
+        return {
+            shelf.root.name: await harness.library(admin, shelf.root, name=shelf.root.name) for shelf in (web, archive)
+        }
+
+    async def test_counts_by_device_and_reason(self, admin: Client, libraries: dict[str, int]) -> None:
+        items = {item["device"]: item for item in (await admin.get(self.PATH)).json["items"]}
+        assert set(items) >= {"chrome", "firefox", "safari", "apple_tv", "android_tv", "chromecast", "generic_tv"}
+        chrome = items["chrome"]
+        counts = ("file_count", "direct_play", "remux", "transcode", "unplayable")
+        assert [chrome[name] for name in counts] == [5, 2, 1, 2, 0]
+        assert sum(group["file_count"] for group in chrome["groups"]) == 3
+        (surround,) = [group for group in chrome["groups"] if group["mode"] == "remux"]
+        assert "AC-3 audio is not supported by this client" in surround["reasons"]
+        assert surround["conversions"] == [
+            {"kind": "container", "source": "matroska", "target": "mp4"},
+            {"kind": "sound", "source": "ac3", "target": "aac"},
+        ]
+        assert [example["file_name"] for example in surround["examples"]] == ["ac3-surround.mkv"]
+        assert surround["duration_ms"] > 1000 and surround["size_bytes"] > 1000
+
+    async def test_of_one_device_and_one_library(self, admin: Client, libraries: dict[str, int]) -> None:
+        for library, count in (("web", 2), ("archive", 3)):
+            reply = await admin.get(f"{self.PATH}?device=apple_tv&library_id={libraries[library]}")
+            (forecast,) = reply.json["items"]
+            assert (forecast["device"], forecast["file_count"]) == ("apple_tv", count)
+
+    async def test_leaves_out_what_is_away_or_hidden(
+        self, harness: Harness, admin: Client, libraries: dict[str, int], tmp_path: Path
+    ) -> None:
+        (tmp_path / "web" / "Other (2002).mp4").unlink()
+        await harness.scan(admin, libraries["web"], accept_loss=True)
+        assert (await admin.get(f"{self.PATH}?device=chrome")).json["items"][0]["file_count"] == 4
+        seeing = Permissions(library_ids=frozenset({LibraryId(libraries["web"])}))
+        moderator = await harness.user(Role.MODERATOR, permissions=seeing)
+        assert (await moderator.get(f"{self.PATH}?device=chrome")).json["items"][0]["file_count"] == 1
+        assert (await moderator.get(f"{self.PATH}?library_id={libraries['archive']}")).status == 404
+
+    @pytest.mark.parametrize(
+        ("query", "status"), [("device=toaster", 422), ("library_id=0", 422), ("library_id=999999", 404)]
+    )
+    async def test_refuses_bad_input(self, admin: Client, query: str, status: int) -> None:
+        assert (await admin.get(f"{self.PATH}?{query}")).status == status
+
+    async def test_counts_many_files_by_kind(self, harness: Harness, admin: Client, libraries: dict[str, int]) -> None:
+        async with harness.engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO media_files (library_id, root_id, relative_path, size_bytes, mtime_ns, inode, state,"
+                    " technical, container, duration_ms, added_at) SELECT library_id, root_id, relative_path || convert_to(n::text, 'UTF8'),"
+                    " size_bytes, mtime_ns, n, state, technical, container, duration_ms, added_at"
+                    " FROM media_files, generate_series(1, 400) n"
+                )
+            )
+        (forecast,) = (await admin.get(f"{self.PATH}?device=chrome")).json["items"]
+        assert (forecast["file_count"], forecast["direct_play"]) == (5 * 401, 2 * 401)
+        assert all(len(group["examples"]) <= 5 for group in forecast["groups"])

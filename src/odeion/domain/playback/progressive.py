@@ -11,8 +11,8 @@ from odeion.domain.playback.profiles import Profile
 from odeion.domain.shared.errors import Conflict
 
 # What MP4 holds as it is, so that players find it again.
-_MP4_VIDEO = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video"})
-_MP4_AUDIO = frozenset({"aac", "ac3", "eac3", "dts", "mp3", "flac", "alac", "opus"})
+MP4_VIDEO = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video"})
+MP4_AUDIO = frozenset({"aac", "ac3", "eac3", "dts", "mp3", "flac", "alac", "opus"})
 # Containers whose timestamps are whole, which copying needs: first of libavformat's names.
 _COPIED_FROM = frozenset({"mov", "matroska", "mpegts"})
 # A stream of up to so much of the profile's rate is not worth another encoding.
@@ -54,7 +54,7 @@ def plan_progressive(technical: TechnicalInfo, profile: Profile, policy: ServerP
 def _video(stream: VideoStream, technical: TechnicalInfo, profile: Profile, policy: ServerPolicy) -> VideoPlan:
     copyable = technical.container.split(",")[0] in _COPIED_FROM
     if profile.video_codec == "copy":
-        if not copyable or stream.codec not in _MP4_VIDEO:
+        if not copyable or stream.codec not in MP4_VIDEO:
             raise Conflict(f"{stream.codec} pictures of this container cannot be put into MP4 as they are")
         return _copied(stream)
     assert profile.video_codec is not None
@@ -102,7 +102,7 @@ def _copied(stream: VideoStream) -> VideoPlan:
 
 def _audio(stream: AudioStream, profile: Profile) -> AudioPlan:
     if profile.audio_codec == "copy":
-        if stream.codec not in _MP4_AUDIO:
+        if stream.codec not in MP4_AUDIO:
             raise Conflict(f"{stream.codec} sound cannot be put into MP4 as it is")
         return _audio_plan(stream, Treatment.COPY, stream.codec, stream.channels, stream.bitrate_bps)
     assert profile.audio_codec is not None

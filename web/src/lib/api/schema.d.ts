@@ -2176,6 +2176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/transcoding/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Forecast of a library
+         * @description How many files would be played directly, repackaged or transcoded on usual devices, grouped by the reasons, and what conversion of the files would make the device play each group as it is. Requires the moderator role.
+         */
+        get: operations["forecast_transcoding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/transcoding/gpus": {
         parameters: {
             query?: never;
@@ -2797,6 +2817,23 @@ export interface components {
             message: string | null;
         };
         /**
+         * ConversionKind
+         * @description What is made anew: the CONTAINER only, the SOUND, or the PICTURE; the cheapest first.
+         * @enum {string}
+         */
+        ConversionKind: "container" | "sound" | "picture";
+        /**
+         * ConversionView
+         * @description `kind` is container, sound or picture; `source` and `target` are containers, or codecs by libavcodec's names.
+         */
+        ConversionView: {
+            kind: components["schemas"]["ConversionKind"];
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+        };
+        /**
          * CreateLibraryRequest
          * @example {
          *       "kind": "film",
@@ -2855,6 +2892,32 @@ export interface components {
              */
             expires_at: string;
         };
+        /**
+         * DeviceForecast
+         * @description How many files a device plays how; `groups` are those it does not play directly, the largest first.
+         */
+        DeviceForecast: {
+            device: components["schemas"]["DeviceKind"];
+            /** Label */
+            label: string;
+            /** File Count */
+            file_count: number;
+            /** Direct Play */
+            direct_play: number;
+            /** Remux */
+            remux: number;
+            /** Transcode */
+            transcode: number;
+            /** Unplayable */
+            unplayable: number;
+            /** Groups */
+            groups: components["schemas"]["ForecastGroup"][];
+        };
+        /**
+         * DeviceKind
+         * @enum {string}
+         */
+        DeviceKind: "chrome" | "firefox" | "safari" | "apple_tv" | "android_tv" | "chromecast" | "chromecast_4k" | "generic_tv";
         /**
          * DeviceLoginRequest
          * @example {
@@ -3082,6 +3145,39 @@ export interface components {
             writable: boolean;
             /** Message */
             message: string;
+        };
+        /** Forecast */
+        Forecast: {
+            /** Items */
+            items: components["schemas"]["DeviceForecast"][];
+        };
+        /** ForecastExample */
+        ForecastExample: {
+            /** File Id */
+            file_id: number;
+            /** File Name */
+            file_name: string;
+        };
+        /**
+         * ForecastGroup
+         * @description Files that are not played directly for the same reasons. `mode` is remux (the picture goes through, the sound may
+         *     be converted) or transcode; null for what cannot be played. `conversions` are the cheapest after which the device
+         *     plays them as they are: what a job that converts the library once would do.
+         */
+        ForecastGroup: {
+            mode: components["schemas"]["PlayMode"] | null;
+            /** Reasons */
+            reasons: string[];
+            /** Conversions */
+            conversions: components["schemas"]["ConversionView"][];
+            /** File Count */
+            file_count: number;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Examples */
+            examples: components["schemas"]["ForecastExample"][];
         };
         /** GpuList */
         GpuList: {
@@ -4172,6 +4268,12 @@ export interface components {
              */
             max_streams?: number | null;
         };
+        /**
+         * PlayMode
+         * @description DIRECT_PLAY: the file itself. REMUX: the same video in HLS (audio may be converted). TRANSCODE: other video.
+         * @enum {string}
+         */
+        PlayMode: "direct_play" | "remux" | "transcode";
         /**
          * PlayableType
          * @description What can be played and has progress.
@@ -13993,6 +14095,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TranscodeExport"];
+                };
+            };
+            /** @description Nobody, or nobody any more: sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Somebody, but not somebody who may do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is not there, or the caller may not know that it is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Understood, but a value breaks a rule; `fields` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Something the server depends on is away (a disk, the database, a free encoder): try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    forecast_transcoding: {
+        parameters: {
+            query?: {
+                /** @description One kind of device; all where it is left out */
+                device?: "chrome" | "firefox" | "safari" | "apple_tv" | "android_tv" | "chromecast" | "chromecast_4k" | "generic_tv";
+                /** @description Numeric id */
+                library_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
                 };
             };
             /** @description Nobody, or nobody any more: sign in. */

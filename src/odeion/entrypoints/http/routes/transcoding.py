@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from odeion.application.shared.page import Page
 from odeion.application.shared.viewer import Viewer
+from odeion.application.transcoding.forecast import Forecast
 from odeion.application.transcoding.profiles import all_profiles
 from odeion.application.transcoding.views import (
     GpuList,
@@ -20,13 +21,14 @@ from odeion.application.transcoding.views import (
     TranscodeSettingsView,
     TranscodeSummary,
 )
+from odeion.domain.playback.devices import DeviceKind
 from odeion.domain.shared.errors import Conflict, Invalid, NotFound
-from odeion.domain.shared.ids import PoolId, TranscodeSessionId
+from odeion.domain.shared.ids import LibraryId, PoolId, TranscodeSessionId
 from odeion.domain.transcoding import HardwarePreference, PoolKind, TranscodeState
 from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import use_cases
 from odeion.entrypoints.http.endpoint import Area
-from odeion.entrypoints.http.models import Id, PageQuery, Request
+from odeion.entrypoints.http.models import Id, PageQuery, Query, Request
 
 area = Area("transcoding")
 
@@ -126,6 +128,21 @@ async def export_transcode_session(viewer: Viewer, id: Id) -> TranscodeExport:
     Returns a self-contained JSON bundle of the run and the playback sessions attached to it, for offline triage and bug
     reports. Requires the moderator role."""
     return await use_cases().transcode_runs.export(viewer, TranscodeSessionId(id))
+
+
+class ForecastQuery(Query):
+    device: DeviceKind | None = Field(None, description="One kind of device; all where it is left out")
+    library_id: Id | None = None
+
+
+@area.get("/api/admin/transcoding/forecast", tag="Transcoding", access=Access.MODERATOR, errors=(NotFound,))
+async def forecast_transcoding(viewer: Viewer, query: ForecastQuery) -> Forecast:
+    """Forecast of a library
+
+    How many files would be played directly, repackaged or transcoded on usual devices, grouped by the reasons, and what
+    conversion of the files would make the device play each group as it is. Requires the moderator role."""
+    library_id = None if query.library_id is None else LibraryId(query.library_id)
+    return await use_cases().library_forecast.foresee(viewer, query.device, library_id)
 
 
 @area.get("/api/admin/transcoding/gpus", tag="Transcoding", access=Access.ADMIN)
