@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,23 @@ class TestForecast:
         assert (await moderator.get(f"{self.PATH}?device=chrome")).json["items"][0]["file_count"] == 1
         assert (await moderator.get(f"{self.PATH}?library_id={libraries['archive']}")).status == 404
 
+    async def test_goes_by_the_track_that_players_take(
+        self, harness: Harness, admin: Client, libraries: dict[str, int]
+    ) -> None:
+        tracks = [
+            {"index": 1, "codec": "aac", "channels": 2, "sample_rate_hz": 48_000},
+            {"index": 2, "codec": "dts", "channels": 6, "sample_rate_hz": 48_000, "is_default": True},
+        ]
+        statement = text("UPDATE media_files SET technical = jsonb_set(technical, '{audio}', CAST(:tracks AS jsonb))")
+        async with harness.engine.begin() as connection:
+            await connection.execute(statement, {"tracks": json.dumps(tracks)})
+        (forecast,) = (await admin.get(f"{self.PATH}?device=chrome&library_id={libraries['web']}")).json["items"]
+        (group,) = forecast["groups"]
+        assert (group["file_count"], group["conversions"]) == (
+            2,
+            [{"kind": "sound", "source": "dts", "target": "aac"}],
+        )
+
     @pytest.mark.parametrize(
         ("query", "status"), [("device=toaster", 422), ("library_id=0", 422), ("library_id=999999", 404)]
     )
@@ -332,8 +350,8 @@ class TestForecast:
             await connection.execute(
                 text(
                     "INSERT INTO media_files (library_id, root_id, relative_path, size_bytes, mtime_ns, inode, state,"
-                    " technical, container, duration_ms, added_at) SELECT library_id, root_id, relative_path || convert_to(n::text, 'UTF8'),"
-                    " size_bytes, mtime_ns, n, state, technical, container, duration_ms, added_at"
+                    " technical, container, duration_ms, added_at)"
+                    " SELECT library_id, root_id, relative_path || convert_to(n::text, 'UTF8'), size_bytes, mtime_ns, n, state, technical, container, duration_ms, added_at"
                     " FROM media_files, generate_series(1, 400) n"
                 )
             )

@@ -95,6 +95,11 @@ def test_there_is_always_a_remedy(device: object, container: str, codec: str, so
     assert (found.mode is PlayMode.DIRECT_PLAY) != bool(found.conversions)
 
 
+def test_no_device_minds_the_rate() -> None:
+    """Files are counted without theirs."""
+    assert all(device.capabilities.max_bitrate_bps is None for device in DEVICES)
+
+
 def test_each_device_plays_what_converting_aims_at() -> None:
     for device in DEVICES:
         assert foresee(film(), device.capabilities).mode is PlayMode.DIRECT_PLAY, device.kind
