@@ -17,6 +17,8 @@ from odeion.domain.transcoding import TranscodeKind
 from tests.clock import SteppedClock
 from tests.harness import Client, Harness, Servers, Shelf, open_harness
 from tests.integration.http.test_playback import BROWSER, NO_MP4
+from tests.integration.media import hls
+from tests.integration.media.test_hls_transcode import encoders, until
 
 AUDIT = "/api/admin/playback-sessions"
 TV = {"name": "Living room 100%", "client": "Android TV 2"}
@@ -275,6 +277,20 @@ class TestTerminate:
         assert (await leases.beat([report])).ended_sessions == frozenset()
         await admin.post(f"{AUDIT}/{session['id']}/terminate")
         assert (await leases.beat([report])).ended_sessions == {watching}
+
+    async def test_ends_the_encoders_of_this_process(self, harness: Harness, admin: Client, shelf: Shelf) -> None:
+        long = shelf.root / "Long (2003).mkv"
+        hls.encode(long, *hls.pattern(180, "24", "640x360"), *hls.h264(frames_between_keys=96))
+        shelf.age(long)
+        (library,) = (await admin.get("/api/libraries")).json["items"]
+        await harness.scan(admin, library["id"])
+        session = await play(admin, "long", NO_MP4 | {"video_codecs": [{"codec": "hevc"}]})
+        base = session["url"].rpartition("/")[0]
+        assert (await harness.anonymous().get(f"{base}/video/0.m4s")).status == 200
+        assert len(encoders()) == 1
+        await admin.post(f"{AUDIT}/{session['id']}/terminate")
+        await until(lambda: not encoders())
+        assert (await harness.anonymous().get(f"{base}/video/1.m4s")).status == 410
 
     async def test_unknown_ones_are_not_found(self, admin: Client) -> None:
         for method, path in (("GET", ""), ("GET", "/export"), ("POST", "/terminate")):

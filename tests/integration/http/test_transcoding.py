@@ -350,9 +350,9 @@ class TestForecast:
             await connection.execute(
                 text(
                     "INSERT INTO media_files (library_id, root_id, relative_path, size_bytes, mtime_ns, inode, state,"
-                    " technical, container, duration_ms, added_at)"
-                    " SELECT library_id, root_id, relative_path || convert_to(n::text, 'UTF8'), size_bytes, mtime_ns, n, state, technical, container, duration_ms, added_at"
-                    " FROM media_files, generate_series(1, 400) n"
+                    " technical, container, duration_ms, added_at) SELECT library_id, root_id,"
+                    " relative_path || convert_to(n::text, 'UTF8'), size_bytes, mtime_ns, n, state,"
+                    " technical, container, duration_ms, added_at FROM media_files, generate_series(1, 400) n"
                 )
             )
         (forecast,) = (await admin.get(f"{self.PATH}?device=chrome")).json["items"]
