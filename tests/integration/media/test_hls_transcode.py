@@ -81,6 +81,13 @@ def encoders(parent: int | None = None) -> list[int]:
     return [int(pid) for pid, arguments in lines if "-nostdin" in arguments and "pipe:1" in arguments]
 
 
+def kill_encoders() -> None:
+    for pid in encoders():
+        # One that has just ended by itself is as good.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that happens outside of this process."""
     async with asyncio.timeout(10):
@@ -273,8 +280,7 @@ class TestPieces:
         async with producing(tmp_path / "cache") as producer:
             stream = await producer.segment(source, replace(video, width=1920, height=1080), 3, session_id=ME)
             assert await anext(stream.pieces)
-            for pid in encoders():
-                os.kill(pid, signal.SIGKILL)
+            kill_encoders()
             with pytest.raises(Unavailable, match="in the middle"):
                 async for _ in stream:
                     pass
@@ -418,8 +424,7 @@ class TestEncoders:
         await hls.fetch(producer, source, video, 0)
         waiting = asyncio.create_task(hls.fetch(producer, source, video, 11))
         await until(encoders)
-        for pid in encoders():
-            os.kill(pid, signal.SIGKILL)
+        kill_encoders()
         segment = await waiting
         grid = await producer.grid(source, video)
         init = await producer.init_segment(source, video)

@@ -276,7 +276,7 @@ class Encoders:
             if data is not None:
                 self._used(rendition, waiter)
                 return SegmentBytes(_once(data), len(data))
-            run = self._run_for(rendition, number)
+            run = self._run_for(rendition, waiter)
             if run is not None:
                 run.use(waiter.session_id, number, at=self._clock())
             elif waiter.failures > _RETRIES or waiter.empty_runs > _STEPS_BACK:
@@ -335,11 +335,13 @@ class Encoders:
     def _all_runs(self) -> list[_Run]:
         return [run for rendition in self._renditions.values() for run in rendition.runs]
 
-    def _run_for(self, rendition: _Rendition, number: int) -> _Run | None:
-        """The run that will soon make a segment."""
+    def _run_for(self, rendition: _Rendition, waiter: _Waiter) -> _Run | None:
+        """The run that will soon make a segment. One that was begun earlier on purpose, as nothing comes of later ones,
+        is waited for however long its way is."""
         for run in rendition.runs:
-            near = rendition.seconds_between(run.next, number) <= self._limits.wait_ahead_s
-            if not run.ended and run.next <= number and near:
+            way_s = rendition.seconds_between(run.next, waiter.number)
+            near = way_s <= self._limits.wait_ahead_s or waiter.empty_runs > 0
+            if not run.ended and run.next <= waiter.number and near:
                 return run
         return None
 
@@ -376,7 +378,7 @@ class Encoders:
         async with self._starting:
             if self._closed:
                 raise Unavailable("the server is stopping", retry_after_s=_BUSY_RETRY_S)
-            if waiter not in rendition.waiters or self._run_for(rendition, waiter.number) is not None:
+            if waiter not in rendition.waiters or self._run_for(rendition, waiter) is not None:
                 return
             self._keeper = self._keeper or asyncio.create_task(self._keep())
             left = [run for run in rendition.runs if set(run.used) <= {waiter.session_id}]
