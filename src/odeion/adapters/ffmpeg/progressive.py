@@ -131,6 +131,7 @@ class FfmpegProgressiveTranscoder:
         self._limits = limits or ProgressiveLimits()
         self._clock = clock
         self._runs: set[_Run] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -162,6 +163,7 @@ class FfmpegProgressiveTranscoder:
             await self._stop(run)
         for run in runs:
             await run.over.wait()
+        await asyncio.gather(*self._endings, return_exceptions=True)
 
     async def _start(
         self, source: MediaSource, plan: ProgressivePlan, start_s: float, request: LeaseRequest
@@ -233,11 +235,16 @@ class FfmpegProgressiveTranscoder:
             await self._end(run, TranscodeState.COMPLETED)
 
     async def _end(self, run: _Run, state: TranscodeState, error: str | None = None) -> None:
-        """May be called twice."""
-        if run.is_over:
-            return
-        run.is_over = True
-        self._runs.discard(run)
+        """May be called twice. It is gone through with when the request it belongs to is cancelled meanwhile."""
+        if not run.is_over:
+            run.is_over = True
+            self._runs.discard(run)
+            ending = asyncio.create_task(self._clear_up(run, state, error))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
+
+    async def _clear_up(self, run: _Run, state: TranscodeState, error: str | None) -> None:
         await end_process(run.process)
         if run.listening is not None:
             await run.listening
