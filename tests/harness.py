@@ -59,13 +59,16 @@ class Servers:
         try:
             yield self.database_url(name)
         finally:
-            await self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+            # Not by force: that may not end an autovacuum worker. The plain command does, and waits for all others.
+            await self._administer(f"DROP DATABASE {name}")
 
     async def _administer(self, statement: str) -> None:
         engine = create_async_engine(self.postgres_url, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text(statement))
+        finally:
+            await engine.dispose()
 
 
 @dataclass(frozen=True)
