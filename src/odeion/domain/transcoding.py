@@ -12,8 +12,8 @@ from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 from odeion.domain.shared.events import Event, RecordsEvents
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId, TranscodeSessionId
 
-# A run that was not heard of for so long has lost its server: its lease is free again.
-LEASE_LIMIT = timedelta(seconds=30)
+# A run that was not heard of for so long (five beats) has lost its server: its lease is free again.
+LEASE_LIMIT = timedelta(seconds=10)
 BEAT_INTERVAL_S = 2.0
 
 VIDEO_CODECS = ("h264", "hevc", "av1", "vp9")
@@ -129,6 +129,13 @@ class Throughput:
 
 # The history of a run is thinned when it has this many moments.
 MAX_MOMENTS = 240
+
+
+def note_moment(history: list[Throughput], moment: Throughput) -> None:
+    """Add to the history of a run. A long one is thinned to every second moment."""
+    history.append(moment)
+    if len(history) > MAX_MOMENTS:
+        del history[1:-1:2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,15 +99,6 @@ def _is_told(reply: httpx.Response, *codes: str) -> bool:
     return reply.headers["Content-Type"] == "application/json" and reply.json()["error"]["code"] in codes
 
 
-async def _fetch_patiently(viewer: _Viewer, number: int) -> httpx.Response:
-    """As a player does on a machine that can hardly keep up: told to wait, it asks once more."""
-    reply = await viewer.fetch(number)
-    if _is_told(reply, "service_unavailable"):
-        await asyncio.sleep(float(reply.headers["retry-after"]))
-        reply = await viewer.fetch(number)
-    return reply
-
-
 class TestAnEncoder:
     async def test_that_dies_in_a_segment_breaks_the_answer_off(self, picture_house: Server) -> None:
         async with _viewer(picture_house, HEAVY, CONVERTED_HD) as viewer:
@@ -199,8 +190,7 @@ class TestAViewerWhoSeeksWildly:
 
             async def watch() -> None:
                 for number in range(await other.count()):
-                    reply = await _fetch_patiently(other, number)
-                    assert reply.status_code == 200, reply.text
+                    assert (await other.fetch(number)).status_code == 200
 
             watching = asyncio.create_task(watch())
             count = await wild.count()
@@ -222,7 +212,7 @@ class TestAViewerWhoSeeksWildly:
                     await asyncio.wait([task], timeout=0.1)
                     if number % 5:
                         task.cancel()
-            last = await _fetch_patiently(wild, count // 2)
+            last = await wild.fetch(count // 2)
             assert last.status_code == 200, last.text
             await asyncio.wait_for(watching, 60)
         assert sum(told.values()) >= 20, told

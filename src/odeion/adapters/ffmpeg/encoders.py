@@ -28,12 +28,12 @@ from odeion.domain.shared.errors import NotFound, OdeionError, Unavailable
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
 from odeion.domain.transcoding import (
     BEAT_INTERVAL_S,
-    MAX_MOMENTS,
     PoolKind,
     Throughput,
     TranscodeKind,
     TranscodeSettings,
     TranscodeState,
+    note_moment,
 )
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class _Run:
         self.go_on.set()
 
     def measure(self, *, at: float) -> None:
-        """Note how far it is. A long history is thinned to every second moment."""
+        """Note how far it is."""
         elapsed_s = at - self.started_at
         position_s = self.rendition.seconds_between(self.first, self.next)
         before = (
@@ -181,16 +181,13 @@ class _Run:
         made_s = position_s + start_s - (before.position_s if self.throughput else start_s)
         if passed_s < 0.5 or made_s <= 0:
             return
-        self.throughput.append(
-            Throughput(
-                elapsed_s=round(elapsed_s, 2),
-                position_s=round(start_s + position_s, 2),
-                speed=round(made_s / passed_s, 2),
-                bytes_made=self.bytes_made,
-            )
+        moment = Throughput(
+            elapsed_s=round(elapsed_s, 2),
+            position_s=round(start_s + position_s, 2),
+            speed=round(made_s / passed_s, 2),
+            bytes_made=self.bytes_made,
         )
-        if len(self.throughput) > MAX_MOMENTS:
-            del self.throughput[1:-1:2]
+        note_moment(self.throughput, moment)
 
     def report(self) -> RunReport:
         return RunReport(
@@ -268,7 +265,7 @@ class Encoders:
         number = waiter.number
         while True:
             changed = rendition.changed
-            making = next((run.making for run in rendition.runs if run.next == number and run.making.pieces), None)
+            making = self._making(rendition, number)
             if making is not None:
                 self._used(rendition, waiter)
                 return SegmentBytes(self._follow_making(rendition, making))
@@ -286,6 +283,12 @@ class Encoders:
                 await asyncio.shield(self._begin(rendition, waiter))
                 continue
             await changed.wait()
+
+    @staticmethod
+    def _making(rendition: _Rendition, number: int) -> _Making | None:
+        """The segment, if a run has begun to make it and goes on."""
+        runs = (run for run in rendition.runs if not run.ended and run.next == number)
+        return next((run.making for run in runs if run.making.pieces), None)
 
     async def _follow_making(self, rendition: _Rendition, making: _Making) -> AsyncGenerator[bytes]:
         given = 0
@@ -470,10 +473,13 @@ class Encoders:
             if error is not None:
                 error = run.stderr.decode(errors="replace").strip() or error
                 self._blame(run, error, empty=empty)
-            rendition.runs.remove(run)
-            rendition.tell()
-            self._forget(rendition)
-            await self._give_back(run, error)
+            try:
+                # First of all: whoever waits for this run to end wants its place.
+                await self._give_back(run, error)
+            finally:
+                rendition.runs.remove(run)
+                rendition.tell()
+                self._forget(rendition)
 
     async def _spawn(self, run: _Run, stage: _Stage) -> Process:
         arguments = run.rendition.encoding.arguments(stage.first, stage.end, stage.encoder)

@@ -19,7 +19,7 @@ import imageio_ffmpeg
 from odeion.domain.shared.errors import Unavailable
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_STDERR_TAIL_BYTES = 4096
+STDERR_TAIL_BYTES = 4096
 # Address space, not memory in use: decoders with many threads reserve a lot of it.
 _ADDRESS_SPACE_BYTES = 16 << 30
 _QUIET = ("-nostdin", "-hide_banner", "-loglevel", "error")
@@ -69,7 +69,7 @@ async def read_tail(stream: asyncio.StreamReader, tail: bytearray) -> None:
     """Read to the end, keeping the last of it in `tail`."""
     while piece := await stream.read(65_536):
         tail += piece
-        del tail[:-_STDERR_TAIL_BYTES]
+        del tail[:-STDERR_TAIL_BYTES]
 
 
 async def run_ffmpeg(

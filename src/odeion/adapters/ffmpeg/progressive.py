@@ -29,7 +29,7 @@ from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_a
 from odeion.adapters.ffmpeg.keys import video_stream
 from odeion.adapters.ffmpeg.levels import h264_level
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
-from odeion.adapters.ffmpeg.process import end_process, kill_group, spawn_ffmpeg
+from odeion.adapters.ffmpeg.process import STDERR_TAIL_BYTES, end_process, kill_group, spawn_ffmpeg
 from odeion.application.playback.ports import MediaSource
 from odeion.application.transcoding.ports import EncoderLeases, Lease, LeaseRequest, RunEnd, RunReport
 from odeion.domain.playback.plan import AudioPlan, Treatment, VideoPlan
@@ -39,18 +39,17 @@ from odeion.domain.shared.ids import PoolId, UserId
 from odeion.domain.transcoding import (
     BEAT_INTERVAL_S,
     MAX_DOWNLOADS_PER_USER,
-    MAX_MOMENTS,
     Throughput,
     TranscodeKind,
     TranscodeSettings,
     TranscodeState,
+    note_moment,
 )
 
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 18
 _KEYFRAME_S = 2
-_STDERR_TAIL_BYTES = 4096
 _AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
 # A part can be played when its fragment is whole. The head of the file waits for the first packets: only they say what
 # AC-3 is like.
@@ -87,7 +86,7 @@ class _Run:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def measure(self, *, at: float) -> None:
-        """Note how far it is. A long history is thinned to every second moment."""
+        """Note how far it is."""
         elapsed_s = at - self.started_at
         before_s, before_at = (
             (self.throughput[-1].position_s, self.throughput[-1].elapsed_s)
@@ -101,9 +100,7 @@ class _Run:
             speed=round((self.position_s - before_s) / passed_s, 2) if passed_s > 0 else 0,
             bytes_made=self.bytes_made,
         )
-        self.throughput.append(moment)
-        if len(self.throughput) > MAX_MOMENTS:
-            del self.throughput[1:-1:2]
+        note_moment(self.throughput, moment)
 
     def report(self) -> RunReport:
         return RunReport(
@@ -298,12 +295,12 @@ async def _listen(run: _Run, start_s: float) -> None:
     rest = b""
     while piece := await run.process.stderr.read(65_536):
         *lines, rest = (rest + piece).split(b"\n")
-        rest = rest[-_STDERR_TAIL_BYTES:]
+        rest = rest[-STDERR_TAIL_BYTES:]
         for line in lines:
             key, separator, value = line.partition(b"=")
             if not separator or not _is_progress(key):
                 run.stderr += line + b"\n"
-                del run.stderr[:-_STDERR_TAIL_BYTES]
+                del run.stderr[:-STDERR_TAIL_BYTES]
             elif key == b"out_time_us" and value.strip().isdigit():
                 run.position_s = start_s + int(value) / 1_000_000
 
