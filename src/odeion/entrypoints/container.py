@@ -140,6 +140,9 @@ class Container(containers.DeclarativeContainer):
     )
     # Six digits are soon guessed where nobody counts.
     second_factor_throttle = providers.Singleton(RedisLoginThrottle, redis, space="second_factor", is_required=True)
+    second_factors = providers.Singleton(
+        SecondFactors, uow, passwords, secrets, secret_box, second_factor_throttle, clock
+    )
     admission = providers.Singleton(Admission, tokens, secrets)
     viewers = providers.Singleton(PostgresViewerQueries, engine)
     outbound = providers.Singleton(HardenedHttp)
@@ -227,10 +230,8 @@ class Container(containers.DeclarativeContainer):
         second_step=providers.Singleton(
             SecondStep, uow, passkey_ceremonies, admission, secrets, secret_box, second_factor_throttle, clock
         ),
-        proof=providers.Singleton(Proof, uow, passwords, secret_box, second_factor_throttle, clock),
-        second_factors=providers.Singleton(
-            SecondFactors, uow, passwords, secrets, secret_box, second_factor_throttle, clock
-        ),
+        proof=providers.Singleton(Proof, uow, second_factors, clock),
+        second_factors=second_factors,
         passkeys=providers.Singleton(Passkeys, uow, passkey_ceremonies, admission, secrets, clock),
         oauth=providers.Singleton(
             OAuth, uow, viewers, identity_providers, admission, throttle, secrets, secret_box, links, clock

@@ -22,14 +22,13 @@ from odeion.adapters.ffmpeg.copy_rendition import (
     walk_keyframes,
 )
 from odeion.adapters.ffmpeg.fmp4 import read_track, segment_size
-from odeion.adapters.ffmpeg.keys import rendition_key, stamp_key, video_stream
+from odeion.adapters.ffmpeg.keys import rendition_key, stamp_key, video_range, video_stream
 from odeion.adapters.ffmpeg.media_index import DamagedIndex, IndexedStream, MediaIndex
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer, open_source
 from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.window import Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
-from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
@@ -201,14 +200,8 @@ def _facts(source: MediaSource, rendition: Rendition, codecs: str, peak_bps: int
         width=width,
         height=height,
         frame_rate=float(stream.frame_rate) if stream.frame_rate else None,
-        video_range=_video_range(stream),
+        video_range=video_range(stream),
     )
-
-
-def _video_range(stream: VideoStream) -> str:
-    if stream.color_transfer == "arib-std-b67" or stream.hdr is HdrFormat.HLG:
-        return "HLG"
-    return "SDR" if stream.hdr is HdrFormat.SDR else "PQ"
 
 
 async def _cut_by_index(

@@ -313,9 +313,13 @@ def finished(stream: VideoStream, plan: VideoPlan, encoder: Encoder) -> str:
     upload = upload_filters(encoder.kind)
     if not plan.keeps_hdr:
         return f"setsar=1,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv,{upload}"
-    transfer = "arib-std-b67" if stream.hdr is HdrFormat.HLG else "smpte2084"
-    tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    tags = f"setparams=color_primaries=bt2020:color_trc={_transfer(stream)}:colorspace=bt2020nc:range=tv"
     return f"setsar=1,{tags},{upload.replace('yuv420p', 'yuv420p10le').replace('nv12', 'p010le')}"
+
+
+def _transfer(stream: VideoStream) -> str:
+    """Of HDR, as ffmpeg calls it."""
+    return "arib-std-b67" if stream.hdr is HdrFormat.HLG else "smpte2084"
 
 
 def _scaled(stream: VideoStream, plan: VideoPlan) -> list[str]:
@@ -328,9 +332,8 @@ def _scaled(stream: VideoStream, plan: VideoPlan) -> list[str]:
 
 
 def _tone_mapped(stream: VideoStream, plan: VideoPlan) -> list[str]:
-    transfer = "arib-std-b67" if stream.hdr is HdrFormat.HLG else "smpte2084"
     return [
-        f"zscale=w={plan.width}:h={plan.height}:tin={transfer}:pin=bt2020:min=bt2020nc:rin=tv:t=linear:npl=203",
+        f"zscale=w={plan.width}:h={plan.height}:tin={_transfer(stream)}:pin=bt2020:min=bt2020nc:rin=tv:t=linear:npl=203",
         "format=gbrpf32le",
         "zscale=p=bt709",
         "tonemap=tonemap=hable:desat=0",

@@ -7,7 +7,7 @@ import json
 
 from odeion.adapters.ffmpeg.encoding import VERSION
 from odeion.application.playback.ports import MediaSource, Rendition
-from odeion.domain.media_file import VideoStream
+from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import Conflict
 
@@ -32,6 +32,13 @@ def video_stream(source: MediaSource, plan: VideoPlan) -> VideoStream:
         if stream.index == plan.stream_index:
             return stream
     raise Conflict("the file has no such stream any more; start again")
+
+
+def video_range(stream: VideoStream) -> str:
+    """As HLS calls it."""
+    if stream.color_transfer == "arib-std-b67" or stream.hdr is HdrFormat.HLG:
+        return "HLG"
+    return "SDR" if stream.hdr is HdrFormat.SDR else "PQ"
 
 
 def _digest(parts: list[object]) -> str:

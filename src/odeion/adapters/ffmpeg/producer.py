@@ -14,13 +14,12 @@ from odeion.adapters.ffmpeg.copies import Copies
 from odeion.adapters.ffmpeg.encoders import EncoderLimits, Encoders
 from odeion.adapters.ffmpeg.encoding import AudioEncoding, EncoderInput, Encoding, VideoEncoding, frame_rate
 from odeion.adapters.ffmpeg.fmp4 import VideoTimes, first_sample, read_track, video_fragment
-from odeion.adapters.ffmpeg.keys import rendition_key, video_stream
+from odeion.adapters.ffmpeg.keys import rendition_key, video_range, video_stream
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
 from odeion.application.transcoding.ports import EncoderLeases
-from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId
@@ -144,9 +143,5 @@ class HlsRenditionProducer:
             width=rendition.width,
             height=rendition.height,
             frame_rate=float(frame_rate(video_stream(source, rendition))),
-            video_range=_video_range(video_stream(source, rendition)) if rendition.keeps_hdr else "SDR",
+            video_range=video_range(video_stream(source, rendition)) if rendition.keeps_hdr else "SDR",
         )
-
-
-def _video_range(stream: VideoStream) -> str:
-    return "HLG" if stream.hdr is HdrFormat.HLG else "PQ"

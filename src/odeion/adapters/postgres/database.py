@@ -62,7 +62,9 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ask(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
-        if time.monotonic() - record.info.get("idle_since", 0.0) < _PING_AFTER_S:
+        # One that was just opened was never given back.
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) < _PING_AFTER_S:
             return
         try:
             alive = engine.dialect.do_ping(connection)

@@ -126,7 +126,7 @@ class SecondFactors:
 
     async def disable_totp(self, viewer: Viewer, caller: Caller, *, password: str | None, code: str | None) -> None:
         """Raises Forbidden without a fresh proof, NotFound, TooManyRequests."""
-        await self._require_proof(viewer, caller, password=password, code=code)
+        await self.check_proof(viewer, caller, password=password, code=code, counter=str(viewer.id))
         now = self._clock.now()
         async with self._uow() as tx:
             user = await tx.users.get(viewer.id, for_update=True)
@@ -143,7 +143,7 @@ class SecondFactors:
     ) -> RecoveryCodes:
         """New ones; the old ones are void. Raises Forbidden without a fresh proof, Conflict without second factors,
         TooManyRequests."""
-        await self._require_proof(viewer, caller, password=password, code=code)
+        await self.check_proof(viewer, caller, password=password, code=code, counter=str(viewer.id))
         async with self._uow() as tx:
             user = await tx.users.get(viewer.id, for_update=True)
             if not await methods_of(tx, viewer.id):
@@ -178,13 +178,14 @@ class SecondFactors:
         await end_sessions(tx, user.id, at=now)
         await tx.trail.record(security_event(SecurityEventKind.SECOND_FACTORS_RESET, user, viewer, caller, at=now))
 
-    async def _require_proof(self, viewer: Viewer, caller: Caller, *, password: str | None, code: str | None) -> None:
-        """A session alone may be a stolen one: the password, or a code that has not been used. Raises Forbidden,
-        BadRequest for neither or both, TooManyRequests."""
+    async def check_proof(
+        self, viewer: Viewer, caller: Caller, *, password: str | None, code: str | None, counter: str
+    ) -> None:
+        """A session alone may be a stolen one: the password, or a code that has not been used. Wrong ones are counted
+        under `counter`. Raises Forbidden, BadRequest for neither or both, TooManyRequests."""
         if (password is None) is (code is None):
             raise BadRequest("send either the password or a code")
-        name = str(viewer.id)
-        await self._throttle.admit(name, caller.address)
+        await self._throttle.admit(counter, caller.address)
         now = self._clock.now()
         async with self._uow() as tx:
             user = await tx.users.get(viewer.id)
@@ -194,9 +195,9 @@ class SecondFactors:
         if password is not None:
             is_right = await self._passwords.verify(user.password_hash, password)
         if not is_right:
-            await self._throttle.failed(name, caller.address)
+            await self._throttle.failed(counter, caller.address)
             raise Forbidden("that is not right")
-        await self._throttle.succeeded(name, caller.address)
+        await self._throttle.succeeded(counter, caller.address)
 
 
 async def methods_of(tx: IdentityTx, user_id: UserId) -> list[SecondFactor]:

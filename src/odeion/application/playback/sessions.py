@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from odeion.application.playback.views import (
     decisions_of,
 )
 from odeion.application.shared.clock import Clock
-from odeion.application.shared.secrets import SecretSource
+from odeion.application.shared.secrets import SecretSource, secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
@@ -52,11 +51,6 @@ class PlaybackRequest:
     address: str
     user_agent: str
     posted: dict[str, Any]
-
-
-def hash_stream_key(stream_key: str) -> bytes:
-    """Stream keys are 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(stream_key.encode()).digest()
 
 
 class PlaybackSessions:
@@ -98,7 +92,7 @@ class PlaybackSessions:
                 file_name=source.file_name,
                 media=wanted.media,
                 title=item.title,
-                stream_key_hash=hash_stream_key(stream_key),
+                stream_key_hash=secret_hash(stream_key),
                 plan=plan,
                 capabilities=wanted.capabilities,
                 options=wanted.options,

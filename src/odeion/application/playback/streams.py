@@ -19,9 +19,10 @@ from odeion.application.playback.ports import (
     StreamSessions,
     SubtitleConverter,
 )
-from odeion.application.playback.sessions import hash_stream_key, media_type
+from odeion.application.playback.sessions import media_type
 from odeion.application.shared.clock import Clock
 from odeion.application.shared.downloads import StoredFile
+from odeion.application.shared.secrets import secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.domain.playback.plan import SubtitlePlan, Treatment, VideoPlan
 from odeion.domain.playback.session import PlaybackSession
@@ -107,7 +108,7 @@ class Streams:
     @asynccontextmanager
     async def _open(self, stream_key: str, part: str) -> AsyncIterator[tuple[PlaybackSession, MediaSource]]:
         """What is asked of a session's media. What goes wrong then is noted with the session."""
-        stream = await self._sessions.open(hash_stream_key(stream_key))
+        stream = await self._sessions.open(secret_hash(stream_key))
         async with self._noting(stream.session, part):
             yield stream.session, stream.source
 

@@ -44,24 +44,25 @@ class TranscodePools:
     async def ensure_default(self, max_sessions: int) -> None:
         """A server that has no pool yet gets one of its CPU."""
         async with self._uow() as tx:
-            pools = await tx.pools.list_all()
-            if pools:
+            if await tx.pools.list_all():
                 return
-            pool = Pool.create(
-                name=_DEFAULT_POOL,
-                kind=PoolKind.CPU,
-                device=None,
-                node=None,
-                max_sessions=max_sessions,
-                at=self._clock.now(),
-            )
-            pool.probed(await self._probe.probe(pool.kind, pool.device), at=self._clock.now())
-            try:
+        pool = Pool.create(
+            name=_DEFAULT_POOL,
+            kind=PoolKind.CPU,
+            device=None,
+            node=None,
+            max_sessions=max_sessions,
+            at=self._clock.now(),
+        )
+        # No transaction is open meanwhile: it takes seconds.
+        pool.probed(await self._probe.probe(pool.kind, pool.device), at=self._clock.now())
+        try:
+            async with self._uow() as tx:
                 await tx.pools.save(pool)
                 await tx.commit()
-            except Conflict:
-                # Another process was first.
-                return
+        except Conflict:
+            # Another process was first.
+            return
 
     async def list(self, viewer: Viewer) -> PoolList:
         viewer.require(Role.ADMIN)

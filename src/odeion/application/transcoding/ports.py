@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -124,14 +124,6 @@ class RunEnd:
     state: TranscodeState
     exit_status: int | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occupancy:
-    """`running` by pool; `total` of all that make pictures."""
-
-    running: dict[PoolId, int] = field(default_factory=dict)
-    total: int = 0
 
 
 class EncoderLeases(Protocol):

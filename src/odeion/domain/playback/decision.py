@@ -50,7 +50,7 @@ def decide(
     picture = technical.video[0] if technical.video else None
     if picture is None and not technical.audio:
         raise Conflict("this file has neither picture nor sound")
-    sound = _selected_audio(technical.audio, options)
+    sound = _selected_audio(technical, options)
     subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
     burn_in = next((s.stream_index for s in subtitles if s.treatment is Treatment.BURN_IN), None)
     video = _video_plan(picture, technical, capabilities, options, policy, burn_in) if picture else None
@@ -132,9 +132,8 @@ def _on_rung(
     burn_in: int | None,
     reasons: tuple[str, ...],
 ) -> VideoPlan:
-    width, height = stream.display_size
     ceiling = min(rung.max_height, policy.max_height or rung.max_height, capabilities.max_height or rung.max_height)
-    scale = min(1.0, ceiling / height)
+    width, height = stream.size_within(ceiling)
     codec = _target_codec(capabilities, policy)
     rates = (capabilities.max_bitrate_bps, policy.max_video_bitrate_bps)
     is_hdr = stream.hdr is not HdrFormat.SDR
@@ -144,8 +143,8 @@ def _on_rung(
         treatment=Treatment.TRANSCODE,
         source_codec=stream.codec,
         codec=codec,
-        width=_even(width * scale),
-        height=_even(height * scale),
+        width=width,
+        height=height,
         bitrate_bps=min([round(rung.video_bitrate_bps * _SHARE_OF_H264[codec]), *(rate for rate in rates if rate)]),
         rung=rung.name.value,
         tone_map=is_hdr and not keeps_hdr,
@@ -196,11 +195,6 @@ def _lower_rungs(
     lower = [rung for rung in LADDER if rung.max_height < ceiling and rung.video_bitrate_bps < rate]
     plans = (_on_rung(stream, rung, capabilities, policy, video.burn_in_stream, ()) for rung in lower)
     return tuple(plan for plan in plans if plan.height < video.height)
-
-
-def _even(lines: float) -> int:
-    """H.264 with 4:2:0 colour wants even sizes."""
-    return max(2, round(lines / 2) * 2)
 
 
 def _best_rung(
@@ -330,7 +324,7 @@ def _direct_play_obstacles(
     for plan in audio:
         if plan.selected:
             reasons += plan.reasons
-    if sound is not None and sound is not _played_by_default(technical.audio):
+    if sound is not None and sound is not technical.default_audio:
         # A browser plays one audio track of a file and offers no way to another.
         reasons.append("another audio track than the file's first was chosen")
     return tuple(dict.fromkeys(reasons))
@@ -377,21 +371,16 @@ def _not_in_segments(codec: str, decoded: Set[str]) -> str:
     return f"{name} of this container cannot be repackaged"
 
 
-def _selected_audio(streams: Sequence[AudioStream], options: PlaybackOptions) -> AudioStream | None:
+def _selected_audio(technical: TechnicalInfo, options: PlaybackOptions) -> AudioStream | None:
     if options.audio_stream_index is not None:
-        for stream in streams:
+        for stream in technical.audio:
             if stream.index == options.audio_stream_index:
                 return stream
         raise Invalid(
             "the file has no such audio stream",
-            fields=[FieldError("body.audio_stream_index", f"one of {[stream.index for stream in streams]}")],
+            fields=[FieldError("body.audio_stream_index", f"one of {[stream.index for stream in technical.audio]}")],
         )
-    return _played_by_default(streams)
-
-
-def _played_by_default(streams: Sequence[AudioStream]) -> AudioStream | None:
-    """The track players take by themselves: the first marked as default, else the first."""
-    return next((stream for stream in streams if stream.is_default), streams[0] if streams else None)
+    return technical.default_audio
 
 
 def _subtitle_plans(
