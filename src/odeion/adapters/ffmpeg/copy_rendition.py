@@ -49,6 +49,7 @@ from odeion.adapters.ffmpeg.timing import (
     reordering,
     usual_step,
 )
+from odeion.adapters.ffmpeg.transport import FRAMES, HEADER_BYTES, adts_configuration
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.shared.errors import Conflict, Unavailable
 
@@ -71,7 +72,10 @@ def copy_init(media: MediaStream) -> bytes:
     try:
         with av.open(buffer, "w", format="mp4", options=options) as output:
             target = output.add_stream_from_template(media.stream, opaque=True)
-            for position, packet in enumerate(itertools.islice(media.packets(), 3)):
+            packets = list(itertools.islice(media.packets(), 3))
+            if media.is_transport_stream and media.stream.codec_context.name == "aac":
+                packets = _without_adts(packets, target)
+            for position, packet in enumerate(packets):
                 packet.pts = packet.dts = position * max(packet.duration or 0, 1)
                 packet.stream = target
                 output.mux(packet)
@@ -85,6 +89,22 @@ def copy_init(media: MediaStream) -> bytes:
         # Nothing was written for want of a packet that could be read, or of a codec that its header does not fit.
         raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
     return tag_hevc_for_apple(init)
+
+
+def _without_adts(packets: Sequence[Packet[Stream]], target: Stream) -> list[Packet[Stream]]:
+    """Frames of AAC as MP4 has them; `target` is told what their headers said."""
+    bare: list[Packet[Stream]] = []
+    for packet in packets:
+        data = bytes(packet)
+        header = FRAMES["aac"](data, 0) if len(data) >= HEADER_BYTES else None
+        if header is None:
+            raise ValueError("AAC without ADTS")
+        if not bare:
+            target.codec_context.extradata = adts_configuration(data)
+        frame = Packet(data[header.skipped :])
+        frame.time_base, frame.duration = packet.time_base, packet.duration
+        bare.append(frame)
+    return bare
 
 
 # --- video ----------------------------------------------------------------------------------------------------------

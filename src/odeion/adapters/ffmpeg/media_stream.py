@@ -85,6 +85,7 @@ class MediaStream:
             if other.index != stream_index:
                 other.discard = Discard.all
         self.is_matroska = demuxer(source) == "matroska"
+        self.is_transport_stream = demuxer(source) == "mpegts"
 
     @property
     def time_base(self) -> Fraction:

@@ -59,6 +59,10 @@ class Window:
             raise Damaged("the file ends early")
         return found
 
+    def some(self, offset: int, length: int) -> bytes:
+        """What there is from a place on, at most `length` bytes, without holding it."""
+        return os.pread(self._descriptor, length, offset)
+
     def _fill(self, offset: int, length: int) -> None:
         if not 0 <= offset <= self.size:
             raise Damaged("a part of the file is said to lie outside of it")
