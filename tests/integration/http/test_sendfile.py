@@ -1,9 +1,11 @@
-"""Direct play through a proxy that sends the files itself: with a real nginx, where there is one."""
+"""Direct play without a copy: by the kernel, or by a proxy that sends the files itself (a real nginx, where there is
+one)."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -96,6 +98,93 @@ async def nginx(folder: Path, upstream: int) -> AsyncIterator[int]:
     finally:
         process.kill()
         await process.wait()
+
+
+class TestTheKernel:
+    async def test_sends_parts_one_after_the_other_on_one_connection(
+        self, harness: Harness, admin: Client, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url, content = (await start(admin)).json["url"], (shelf.root / NAME).read_bytes()
+        sent = []
+        sendfile = os.sendfile
+        monkeypatch.setattr(os, "sendfile", lambda *call: sent.append(count := sendfile(*call)) or count)
+        async with listening(harness) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for first, last in ((0, len(content) - 1), (7, 7), (1000, 9999)):
+                writer.write(f"GET {url} HTTP/1.1\r\nHost: localhost\r\nRange: bytes={first}-{last}\r\n\r\n".encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 206")
+                assert await reader.readexactly(last - first + 1) == content[first : last + 1]
+            writer.close()
+            await writer.wait_closed()
+        assert sent == [len(content), 1, 9000]
+
+    async def test_sends_no_byte_for_a_head(self, harness: Harness, admin: Client, shelf: Shelf) -> None:
+        url, size = (await start(admin)).json["url"], (shelf.root / NAME).stat().st_size
+        async with listening(harness) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            reply = await client.head(url)
+            assert (reply.status_code, reply.headers["content-length"], reply.content) == (200, str(size), b"")
+            assert (await client.get(url)).status_code == 200
+
+    async def test_waits_for_a_slow_client_and_forgets_one_that_went_away(self, harness: Harness, shelf: Shelf) -> None:
+        url, content = await _large_film(harness, shelf)
+        async with listening(harness) as port:
+            before = _open_files()
+            slow, gone = [await _ask(port, url) for _ in range(2)]
+            await gone[0].readexactly(100_000)
+            gone[1].transport.abort()
+            received = bytearray()
+            while len(received) < len(content):
+                received += await slow[0].read(1 << 20)
+                await asyncio.sleep(0.001)
+            assert bytes(received) == content
+            slow[1].close()
+            await slow[1].wait_closed()
+            await until(partial(_are_open, before), "the files are closed", 10)
+
+    async def test_breaks_off_where_the_file_is_shorter_than_it_was(self, harness: Harness, shelf: Shelf) -> None:
+        url, content = await _large_film(harness, shelf)
+        async with listening(harness) as port:
+            reader, writer = await _ask(port, url)
+            received = await reader.readexactly(1000)
+            os.truncate(shelf.root / NAME, len(content) // 2)
+            received += await reader.read()
+            assert len(received) < len(content)
+            assert content.startswith(received)
+            writer.close()
+
+
+async def _large_film(harness: Harness, shelf: Shelf) -> tuple[str, bytes]:
+    """Larger than what sockets hold, by free space at the end. Answers where it is played, and what it is."""
+    size = 24 << 20
+    content = shelf.clip.read_bytes() + size.to_bytes(4, "big") + b"free" + os.urandom(size - 8)
+    shelf.put(NAME, content)
+    admin = await harness.user()
+    await harness.library(admin, shelf.root)
+    return (await start(admin)).json["url"], content
+
+
+async def _ask(port: int, url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request for the whole file, and its answer after the head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    return reader, writer
+
+
+def _open_files() -> int:
+    return sum("/Film (2001)/" in str(_target(entry)) for entry in Path("/proc/self/fd").iterdir())
+
+
+def _target(entry: Path) -> Path | None:
+    try:
+        return entry.readlink()
+    except OSError:
+        return None
+
+
+async def _are_open(count: int) -> bool:
+    return _open_files() == count
 
 
 class TestNginx:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from odeion.application.shared.downloads import OpenFile
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
@@ -271,10 +273,10 @@ class SubtitleConverter(Protocol):
 
 
 class FileReader(Protocol):
-    """Reads stretches of media files for direct play."""
+    """Opens media files for direct play."""
 
     async def stat(self, source: MediaSource) -> FileStamp:
         """Raises Unavailable when the file is away, Conflict when it changed since the probe."""
 
-    def read(self, source: MediaSource, start: int, length: int) -> AsyncIterator[bytes]:
-        """`length` bytes from `start`, in large pieces, never blocking the event loop for a slow disk."""
+    def open(self, source: MediaSource) -> AbstractAsyncContextManager[OpenFile]:
+        """Raises Unavailable when the file is away."""

@@ -139,7 +139,7 @@ class Streams:
 async def stored_file(files: FileReader, source: MediaSource) -> StoredFile:
     """A media file as it is. Raises Unavailable, Conflict."""
     stamp = await files.stat(source)
-    return StoredFile.of(source.path, stamp, media_type(source.technical), partial(files.read, source))
+    return StoredFile.of(source.path, stamp, media_type(source.technical), partial(files.open, source))
 
 
 def _id(session: PlaybackSession) -> PlaybackSessionId:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from odeion.domain.media_file import FileStamp
 
 
+class OpenFile(Protocol):
+    """A file whose bytes are asked for from the event loop, which is not to wait for a slow disk."""
+
+    @property
+    def descriptor(self) -> int: ...
+
+    async def fetch(self, at: int, size: int) -> None:
+        """Have the disk read a stretch: reading it afterwards does not wait. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file on the disk, for range requests. `read(start, length)` gives its bytes; `etag` changes with them.
-    `modified_s` is the mtime in seconds since 1970. `path` is for proxies that send files themselves."""
+    """A file on the disk, for range requests. `etag` changes with its bytes. `modified_s` is the mtime in seconds since
+    1970. `path` is for proxies that send files themselves."""
 
     path: str
     media_type: str
     size_bytes: int
     etag: str
     modified_s: float
-    read: Callable[[int, int], AsyncIterator[bytes]]
+    open: Callable[[], AbstractAsyncContextManager[OpenFile]]
 
     @classmethod
     def of(
-        cls, path: str, stamp: FileStamp, media_type: str, read: Callable[[int, int], AsyncIterator[bytes]]
+        cls, path: str, stamp: FileStamp, media_type: str, open: Callable[[], AbstractAsyncContextManager[OpenFile]]
     ) -> StoredFile:
         return cls(
             path=path,
@@ -30,7 +42,7 @@ class StoredFile:
             size_bytes=stamp.size_bytes,
             etag=f"{stamp.inode:x}-{stamp.size_bytes:x}-{stamp.mtime_ns:x}",
             modified_s=stamp.mtime_ns / 1e9,
-            read=read,
+            open=open,
         )
 
 

@@ -32,6 +32,7 @@ from odeion.entrypoints.http.routes import (
     users,
 )
 from odeion.entrypoints.http.web_app import install_web_app
+from odeion.entrypoints.http.zero_copy import ZeroCopy
 
 AREAS: tuple[Area, ...] = (
     system.area,
@@ -120,6 +121,7 @@ def create_app(context: AppContext) -> Quart:
     if context.settings.web_root is not None:
         install_web_app(app, context.settings.web_root)
     app.after_request(_secure)
+    app.asgi_app = ZeroCopy(app.asgi_app)  # type: ignore[method-assign]
     _run_bus(app, context)
     return app
 
