@@ -506,6 +506,21 @@ class TestEncoders:
                     pass
             assert len(encoders()) == 1
 
+    async def test_a_viewer_who_goes_over_to_another_rung_gives_up_the_first(
+        self, samples: Path, tmp_path: Path
+    ) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        smaller = replace(video, width=80, height=44)
+        limits = EncoderLimits(run_ahead_s=4)
+        async with producing(tmp_path / "cache", encoder_limit=1, limits=limits) as producer:
+            for rung, number in ((video, 0), (smaller, 1), (video, 4)):
+                async for _ in await producer.segment(source, rung, number, session_id=ME):
+                    pass
+            assert len(encoders()) == 1
+            with pytest.raises(Unavailable):
+                await producer.segment(source, smaller, 0, session_id=OTHER)
+
     async def test_many_quick_seeks_leave_few_encoders_and_right_answers(self, samples: Path, tmp_path: Path) -> None:
         source = film(samples)
         video, _ = converted(source)

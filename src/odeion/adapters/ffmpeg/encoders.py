@@ -399,7 +399,7 @@ class Encoders:
         encoding = rendition.encoding
         if encoding.codec is None:
             sound = [run for run in self._all_runs() if run.rendition.encoding.codec is None]
-            if len(sound) >= _SOUND_LIMIT and not await self._evict(sound):
+            if len(sound) >= _SOUND_LIMIT and not await self._evict(sound, session_id):
                 raise Unavailable("all encoders are busy", retry_after_s=_BUSY_RETRY_S)
         now = self._clock()
         avoid = frozenset(pool_id for pool_id, until in rendition.avoid.items() if until > now)
@@ -416,19 +416,21 @@ class Encoders:
         try:
             return await self._leases.take(request)
         except Unavailable:
-            # Rather a pool that just failed than none; and an idle run makes room.
-            evicted = await self._evict([run for run in self._all_runs() if run.rendition.encoding.codec is not None])
+            # Rather a pool that just failed than none; and a run that is not needed makes room.
+            pictures = [run for run in self._all_runs() if run.rendition.encoding.codec is not None]
+            evicted = await self._evict(pictures, session_id)
             if not avoid and not evicted:
                 raise
             return await self._leases.take(replace(request, avoid=frozenset()))
 
-    async def _evict(self, runs: list[_Run]) -> bool:
-        """End the one of these runs that nobody asked anything of for longest; False where all are in use."""
+    async def _evict(self, runs: list[_Run], session_id: PlaybackSessionId) -> bool:
+        """End the one of these runs that nobody asked anything of for longest; one that only this viewer used counts,
+        who has gone over to another rung. False where all are in use."""
         before = self._clock() - self._limits.evict_after_s
-        idle = [run for run in runs if run.last_used < before or run.ended]
-        if not idle:
+        left = [run for run in runs if run.last_used < before or run.ended or set(run.used) <= {session_id}]
+        if not left:
             return False
-        await self._end([min(idle, key=lambda run: run.last_used)])
+        await self._end([min(left, key=lambda run: run.last_used)])
         return True
 
     async def _stages(self, run: _Run) -> list[_Stage]:
