@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from odeion.adapters.ffmpeg import indexed_copy
@@ -29,11 +30,14 @@ from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer, open_source
 from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.window import Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
-from odeion.domain.playback.plan import VideoPlan
+from odeion.domain.media_file import HdrFormat
+from odeion.domain.playback.plan import Treatment, VideoPlan
+from odeion.domain.playback.profiles import LADDER
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 Copy = VideoCopy | AudioCopy
 _BATCH_BYTES = 4 << 20
+_CONVERTED_SOUND_BPS = 192_000
 
 
 class Copies:
@@ -76,13 +80,27 @@ class Copies:
             await self._indexes.close()
         await asyncio.to_thread(self._pool.close)
 
+    async def obstacle(self, source: MediaSource, rendition: Rendition) -> str | None:
+        """Why a stream cannot be copied after all, for people; None where it can."""
+        description = (await self._indexes.get(source)).description if self._indexes is not None else None
+        if description is not None and description.unreadable is not None:
+            return description.unreadable
+        if demuxer(source) != "mpegts":
+            return None
+        # libavformat finds no place again in a transport stream.
+        index = rendition.stream_index
+        if description is not None and any(stream.stream_index == index for stream in description.streams):
+            return None
+        return description.refused.get(index, "it is not indexed") if description is not None else "it is not indexed"
+
     async def _indexed(self, source: MediaSource, rendition: Rendition) -> tuple[MediaIndex, IndexedStream] | None:
-        """The stream's part of the file's index; None for what libavformat has to read."""
+        """The stream's part of the file's index; None for what libavformat has to read. Raises Conflict for what
+        has an obstacle."""
+        if (obstacle := await self.obstacle(source, rendition)) is not None:
+            raise Conflict(f"this stream cannot be repackaged: {obstacle}")
         if self._indexes is None:
             return None
         index = await self._indexes.get(source)
-        if index.description.unreadable is not None:
-            raise Conflict(f"this file cannot be repackaged: {index.description.unreadable}")
         stream = index.find(rendition.stream_index)
         return (index, stream) if stream is not None else None
 
@@ -175,6 +193,30 @@ class Copies:
         rates = [size * 8 / durations[number] for size, number in zip(sizes, numbers, strict=True)]
         total_s = sum(durations[number] for number in numbers)
         return round(max(rates)), max(round(sum(sizes) * 8 / total_s), 1)
+
+
+def converted(source: MediaSource, rendition: Rendition, obstacle: str) -> Rendition:
+    """What is made of a stream that was to be copied and cannot be: what every player takes."""
+    reasons = (f"the stream cannot be repackaged: {obstacle}",)
+    if not isinstance(rendition, VideoPlan):
+        channels = min(rendition.channels, 2)
+        plan = replace(rendition, treatment=Treatment.TRANSCODE, codec="aac", channels=channels, reasons=reasons)
+        return replace(plan, bitrate_bps=_CONVERTED_SOUND_BPS)
+    stream = video_stream(source, rendition)
+    lines = stream.display_size[1]
+    rung = next((rung for rung in reversed(LADDER[1:]) if rung.max_height >= lines), LADDER[1])
+    width, height = stream.size_within(rung.max_height)
+    return replace(
+        rendition,
+        treatment=Treatment.TRANSCODE,
+        codec="h264",
+        width=width,
+        height=height,
+        bitrate_bps=rung.video_bitrate_bps,
+        tone_map=stream.hdr is not HdrFormat.SDR,
+        deinterlace=stream.interlaced,
+        reasons=reasons,
+    )
 
 
 def _average_of_picture(source: MediaSource) -> int:

@@ -381,9 +381,12 @@ def _adts(data: bytes, at: int) -> Frame | None:
 
 
 def adts_configuration(frame: bytes) -> bytes:
-    """The AudioSpecificConfig (ISO/IEC 14496-3) of what a frame's ADTS header says."""
+    """The AudioSpecificConfig (ISO/IEC 14496-3) of what a frame's ADTS header says. Raises ValueError where that is not
+    all."""
     profile, rate = frame[2] >> 6, frame[2] >> 2 & 0xF
     channels = (frame[2] & 1) << 2 | frame[3] >> 6
+    if not channels:
+        raise ValueError("channels that are told within")
     return ((profile + 1) << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
