@@ -60,7 +60,7 @@ async def launch(settings: Settings, *, demo: bool) -> int:
                     await _prepare_demo(container, complete.data_dir / "demo")
                 offered = await first_run.offer(code)
             _announce(complete, code if offered else None, demo=demo)
-            children = [ChildSpec(name="API", command=_module("http"), env=_environment(complete))]
+            children = [ChildSpec(name="API", command=_module("http"), env=_MEMORY | _environment(complete))]
             if complete.worker:
                 children.append(ChildSpec(name="worker", command=_module("worker"), env=_environment(complete)))
             supervisor = Supervisor(children)
@@ -100,6 +100,15 @@ def _require_free_port(settings: Settings) -> None:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, "-m", f"odeion.entrypoints.{name}.main"]
+
+
+# Segments are cut in buffers of megabytes. glibc would give each of them back to the kernel at once, and have its pages
+# zeroed again for the next one, which takes a fifth of the time of a segment.
+_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_ARENA_MAX": "2",
+}
 
 
 def _environment(settings: Settings) -> dict[str, str]:
