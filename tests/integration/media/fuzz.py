@@ -29,7 +29,8 @@ from tests.integration.media.matroska import Style
 
 SEEDS = (
     *("h264_aac_mp4", "open_gop_mp4", "trimmed_mp4", "fragmented_mp4", "hevc10_mp4", "late_audio_mp4"),
-    *("open_gop_mkv", "h264_surround_mkv", "no_cues_mkv", "hevc10_mkv", "vp9_webm", "av1_mkv", "transport_stream"),
+    *("open_gop_mkv", "h264_surround_mkv", "no_cues_mkv", "hevc10_mkv", "vp9_webm", "av1_mkv"),
+    *("transport_stream", "hevc10_ts", "two_sounds_m2ts"),
 )
 _LIMIT_S = 60.0
 _HEAD_BYTES = 8192
@@ -67,6 +68,25 @@ def _lie_in_a_table(data: bytearray, chance: random.Random) -> None:
     data[max(at, 0) : max(at, 0) + 4] = chance.choice((*_SIZES, chance.randbytes(4)))
 
 
+def _lie_in_packets(data: bytearray, chance: random.Random) -> None:
+    """In the headers of packets of a transport stream, and of what begins in them."""
+    stride = 192 if data[4:5] == b"\x47" else 188
+    for _ in range(chance.choice((1, 10, 200))):
+        at = stride - 188 + chance.randrange(max(len(data) // stride, 1)) * stride + chance.randrange(40)
+        if at < len(data):
+            data[at] = chance.choice((0, 1, 0x47, 0xFF, data[at] ^ 1 << chance.randrange(8), chance.randrange(256)))
+
+
+def _lose_or_repeat_packets(data: bytearray, chance: random.Random) -> None:
+    stride = 192 if data[4:5] == b"\x47" else 188
+    length = stride * chance.choice((1, 7, 300)) + chance.choice((0, 0, 1, 100))
+    at = chance.randrange(len(data) // stride + 1) * stride
+    if chance.random() < 0.5:
+        del data[at : at + length]
+    else:
+        data[at:at] = data[at : at + length]
+
+
 def _move_a_stretch(data: bytearray, chance: random.Random) -> None:
     length = chance.randrange(1, min(4096, len(data)))
     start, target = (chance.randrange(len(data) - length + 1) for _ in range(2))
@@ -75,6 +95,7 @@ def _move_a_stretch(data: bytearray, chance: random.Random) -> None:
 
 MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (
     _truncate, _flip_bits, _damage_ends, _lie_about_sizes, _lie_in_a_table, _lie_in_a_table, _move_a_stretch,
+    _lie_in_packets, _lose_or_repeat_packets,
 )  # fmt: skip
 
 

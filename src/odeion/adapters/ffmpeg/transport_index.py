@@ -168,11 +168,9 @@ class TransportStream:
         closing = self._sound(walked, -_TAIL_UNITS, None)
         if not opening or not closing:
             raise Unsupported("no sound that can be read")
-        header = opening[0].header
-        if any(each.header.form != header.form for each in (*opening, *closing)):
-            raise Unsupported("sound that changes its form")
-        if header.rate_hz * header.samples == 0 or header.samples * track.timescale % header.rate_hz:
-            raise Unsupported("frames of sound of no whole length")
+        header = opening[len(opening) // 2].header
+        if header.samples * track.timescale % header.rate_hz or (stream.codec == "eac3" and header.samples != 1536):
+            raise Unsupported("frames of sound that MP4 cannot carry as they are")
         frame = header.samples * track.timescale // header.rate_hz
         times = [ticks_of(each, scale, track.timescale) for each in opening]
         heard = [time for time in times if is_heard(time, track.timescale)]
@@ -238,14 +236,21 @@ class _Walked:
         self.places = array("q")
         self._begin = begin
         self._clock: Clock | None = None
-        self._jumps = 0
+        self._jumps = self._scrambled = 0
 
     def require_sound(self) -> None:
         """Raises Unsupported."""
+        if self._scrambled > self._borne:
+            self.trouble = "it is encrypted"
         if self.trouble is None and not self.places:
             self.trouble = "a stream without packets"
         if self.trouble is not None:
             raise Unsupported(self.trouble)
+
+    @property
+    def _borne(self) -> int:
+        """So many packets may be damaged."""
+        return 2 + len(self.places) // 1000
 
     def _time(self, raw: int) -> int | None:
         """A time that is told apart from others; None for damage."""
@@ -288,9 +293,8 @@ class _Pictures(_Walked):
             head = self._whole_head(start, window, layout)
             unit = read_unit(head)
             picture = read_picture(self.codec, nal_units(head[unit.body : unit.end]) if unit is not None else [])
-        if start.scrambled:
-            self.trouble = "it is encrypted"
-        if unit is None or self.trouble is not None:
+        self._scrambled += start.scrambled
+        if unit is None:
             return
         if unit.pts is None or unit.dts is None:
             self._untimed += picture.delimited
@@ -309,10 +313,9 @@ class _Pictures(_Walked):
 
     def require_sound(self) -> None:
         super().require_sound()
-        borne = 2 + len(self.places) // 1000
-        if self._untimed > borne:
+        if self._untimed > self._borne:
             raise Unsupported("pictures without times")
-        if self.inner > borne or self._undelimited > borne:
+        if self.inner > self._borne or self._undelimited > self._borne:
             raise Unsupported("pictures that do not begin PES packets")
 
 
@@ -331,9 +334,8 @@ class _Frames(_Walked):
         if unit is None or len(head) < unit.body + HEADER_BYTES:
             head = self._whole_head(start, window, layout)
             unit = read_unit(head)
-        if start.scrambled:
-            self.trouble = "it is encrypted"
-        if unit is None or unit.pts is None or self.trouble is not None:
+        self._scrambled += start.scrambled
+        if unit is None or unit.pts is None:
             return
         time = self._time(unit.pts)
         if time is None:
@@ -350,5 +352,5 @@ class _Frames(_Walked):
             self._form = frame.form
         # Bytes of a frame that goes on here may look like another's header, a few times.
         self._changes += frame.form != self._form
-        if self._changes > 2 + len(self.places) // 1000:
+        if self._changes > self._borne:
             self.trouble = "sound that changes its form"

@@ -1,0 +1,256 @@
+"""Transport streams as they come: cut anywhere, damaged, joined, encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from odeion.adapters.ffmpeg.copies import Copies, converted
+from odeion.adapters.ffmpeg.index_builder import build_index
+from odeion.adapters.ffmpeg.media_index import Description, decode
+from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
+from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
+from odeion.domain.media_file import GroupsOfPictures
+from odeion.domain.playback.plan import Treatment
+from odeion.domain.shared.errors import Conflict
+from tests.integration.media import hls
+from tests.integration.media.hls import COPIES_ALL, Seen, h264, pattern, tone
+
+PACKET = 188
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s: a keyframe each second, all of them IDR pictures; AAC."""
+    target = tmp_path_factory.mktemp("film") / "film.ts"
+    return hls.encode(target, *pattern(20, "25"), *tone(20), *h264(frames_between_keys=25), "-c:a", "aac")
+
+
+@pytest.fixture
+async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
+    async def folder() -> Path:
+        return tmp_path / "cache"
+
+    indexes = MediaIndexes(MemoryMediaIndexes())
+    producer = HlsRenditionProducer(folder, hls.leases(), hls.settings, 10**9, indexes=indexes)
+    yield producer
+    await producer.close()
+
+
+def index_of(path: Path) -> Description:
+    return decode(build_index(hls.probe(path))).description
+
+
+def changed(film: Path, target: Path, change: Callable[[bytearray], None]) -> Path:
+    data = bytearray(film.read_bytes())
+    change(data)
+    target.write_bytes(data)
+    return target
+
+
+def joined(target: Path, *parts: Path) -> Path:
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
+
+
+async def copied(path: Path, producer: HlsRenditionProducer, folder: Path) -> tuple[list[Seen], list[Seen]]:
+    """The pictures and the frames of sound that come out."""
+    source = hls.probe(path)
+    plan = hls.plan_for(source, COPIES_ALL)
+    assert plan.video is not None
+    video = await hls.produce(producer, source, plan.video, folder / "video")
+    audio = await hls.produce(producer, source, plan.audio[0], folder / "audio")
+    return hls.packets(video.whole), hls.packets(audio.whole)
+
+
+class TestWhole:
+    async def test_a_recording_that_begins_anywhere_begins_with_its_first_keyframe(
+        self, film: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        """Cut within a packet within a picture, 5 s after the start or so."""
+        size = film.stat().st_size
+        late = changed(film, tmp_path / "late.ts", lambda data: data.__delitem__(slice(0, size // 4)))
+        pictures, _ = await copied(late, producer, tmp_path)
+        every, _ = await copied(film, producer, tmp_path / "whole")
+        first = next(n for n, picture in enumerate(every) if picture.checksum == pictures[0].checksum)
+        assert first % 25 == 0
+        assert 75 <= first <= 175
+        assert [p.checksum for p in pictures] == [p.checksum for p in every[first:]]
+
+    async def test_the_clock_may_begin_anew(self, film: Path, producer: HlsRenditionProducer, tmp_path: Path) -> None:
+        wrap_s = 2**33 / 90_000
+        wrapped = tmp_path / "wrapped.ts"
+        hls.encode(wrapped, "-i", film, "-c", "copy", "-output_ts_offset", str(wrap_s - 10))
+        data = wrapped.read_bytes()
+        highest_bits = {data[header + 9] >> 1 & 7 for _, header in pes_packets(data)}
+        assert highest_bits == {0b111, 0}
+        pictures, sounds = await copied(wrapped, producer, tmp_path)
+        expected, heard = await copied(film, producer, tmp_path / "whole")
+        for before, after in ((expected, pictures), (heard, sounds)):
+            assert [packet.checksum for packet in before] == [packet.checksum for packet in after]
+            assert [packet.pts for packet in before] == pytest.approx([packet.pts for packet in after], abs=0.003)
+
+    async def test_packets_may_be_apart_by_204_bytes(
+        self, film: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        data = film.read_bytes()
+        padded = b"".join(data[at : at + PACKET] + bytes(16) for at in range(0, len(data), PACKET))
+        target = tmp_path / "padded.ts"
+        target.write_bytes(padded)
+        pictures, sounds = await copied(target, producer, tmp_path)
+        expected, heard = await copied(film, producer, tmp_path / "whole")
+        assert [packet.checksum for packet in pictures] == [packet.checksum for packet in expected]
+        assert [packet.checksum for packet in sounds] == [packet.checksum for packet in heard]
+
+
+def pes_packets(data: bytes | bytearray, pid: int = 0x100) -> list[tuple[int, int]]:
+    """Where packets are in which PES packets of a stream begin, and where in the data these do."""
+    found = []
+    for at in range(0, len(data) - PACKET + 1, PACKET):
+        if data[at + 1] & 0x40 and (data[at + 1] & 0x1F) << 8 | data[at + 2] == pid:
+            found.append((at, at + (5 + data[at + 4] if data[at + 3] & 0x20 else 4)))
+    return found
+
+
+DAMAGES: dict[str, Callable[[bytearray], None]] = {
+    "lost_packets": lambda data: data.__delitem__(slice(PACKET * 900, PACKET * 930)),
+    "lost_bytes": lambda data: data.__delitem__(slice(PACKET * 900 + 50, PACKET * 900 + 51)),
+    "noise_between": lambda data: data.__setitem__(slice(PACKET * 900, PACKET * 900), b"\x47\x13" * 3000),
+    "zeros": lambda data: data.__setitem__(slice(PACKET * 900, PACKET * 920), bytes(PACKET * 20)),
+    "cut_off": lambda data: data.__delitem__(slice(len(data) - 3 * PACKET - 100, len(data))),
+}
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", DAMAGES)
+    async def test_costs_what_is_damaged_and_no_more(
+        self, damage: str, film: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        broken = changed(film, tmp_path / "broken.ts", DAMAGES[damage])
+        pictures, sounds = await copied(broken, producer, tmp_path)
+        every_picture, every_sound = await copied(film, producer, tmp_path / "whole")
+        for found, every in ((pictures, every_picture), (sounds, every_sound)):
+            kept = {packet.checksum for packet in found}
+            assert sum(packet.checksum not in kept for packet in every) <= 20
+            known = {(packet.checksum, round(packet.pts, 2)) for packet in every}
+            assert sum((packet.checksum, round(packet.pts, 2)) not in known for packet in found) <= 3
+            times = [packet.dts for packet in found if packet.dts is not None]
+            assert times == sorted(times)
+
+    async def test_of_one_timestamp_costs_one_picture(
+        self, film: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        data = bytearray(film.read_bytes())
+        _, header = pes_packets(data)[260]
+        data[header + 9] ^= 0x08
+        if data[header + 7] & 0x40:
+            data[header + 14] ^= 0x08
+        broken = tmp_path / "broken.ts"
+        broken.write_bytes(data)
+        pictures, _ = await copied(broken, producer, tmp_path)
+        every, _ = await copied(film, producer, tmp_path / "whole")
+        assert len(pictures) == len(every) - 1
+        assert {p.checksum for p in pictures} < {p.checksum for p in every}
+
+
+LATE = ("-output_ts_offset", "20")
+VIDEO = h264(frames_between_keys=25)
+# What does not go on where the film ends.
+OTHERS: dict[str, tuple[str, ...]] = {
+    "much_later": (*pattern(5, "25"), *tone(5), *VIDEO, "-c:a", "aac", "-output_ts_offset", "500"),
+    "anew": (*pattern(5, "25"), *tone(5), *VIDEO, "-c:a", "aac"),
+    "another_size": (*pattern(5, "25", "176x144"), *tone(5), *VIDEO, "-c:a", "aac", *LATE),
+    "another_profile": (*pattern(5, "25"), *tone(5), *VIDEO, "-profile:v", "main", "-c:a", "aac", *LATE),
+    "another_rate": (*pattern(5, "25"), *tone(5), *VIDEO, "-ar", "44100", "-c:a", "aac", *LATE),
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("other", "video", "audio"),
+        [
+            ("much_later", "timestamps that jump", "timestamps that jump"),
+            ("anew", "timestamps that jump", "timestamps that jump"),
+            ("another_size", "parameter sets that change", None),
+        ("another_profile", "parameter sets that change", None),
+            ("another_rate", None, "sound that changes its form"),
+        ],
+    )
+    def test_say_why(self, other: str, video: str | None, audio: str | None, film: Path, tmp_path: Path) -> None:
+        behind = hls.encode(tmp_path / "other.ts", *OTHERS[other])
+        index = index_of(joined(tmp_path / "joined.ts", film, behind))
+        assert (index.refused.get(0), index.refused.get(1)) == (video, audio)
+        assert len(index.streams) == 2 - len(index.refused)
+
+    def test_what_is_encrypted_is_refused(self, film: Path, tmp_path: Path) -> None:
+        def encrypt(data: bytearray) -> None:
+            for at in range(len(data) // 2 // PACKET * PACKET, len(data), PACKET):
+                if (data[at + 1] & 0x1F, data[at + 2]) in ((1, 0), (1, 1)):
+                    data[at + 3] |= 0x80
+
+        index = index_of(changed(film, tmp_path / "encrypted.ts", encrypt))
+        assert set(index.refused.values()) == {"it is encrypted"}
+
+    def test_pictures_that_share_pes_packets_are_refused(self, film: Path, tmp_path: Path) -> None:
+        def share(data: bytearray) -> None:
+            """Every second picture goes on in the packet of the one before."""
+            for at, _ in pes_packets(data)[1::2]:
+                data[at + 1] &= ~0x40
+
+        index = index_of(changed(film, tmp_path / "shared.ts", share))
+        assert index.refused[0] == "pictures that do not begin PES packets"
+
+    async def test_are_told_and_the_stream_is_converted(
+        self, film: Path, tmp_path: Path, producer: HlsRenditionProducer
+    ) -> None:
+        behind = hls.encode(tmp_path / "other.ts", *OTHERS["another_profile"])
+        source = hls.probe(joined(tmp_path / "joined.ts", film, behind))
+        plan = hls.plan_for(source, COPIES_ALL)
+        assert plan.video is not None
+        copies = Copies(MediaIndexes(MemoryMediaIndexes()))
+        with pytest.raises(Conflict, match="parameter sets that change"):
+            await copies.grid(source, plan.video)
+        assert await copies.obstacle(source, plan.audio[0]) is None
+        obstacle = await copies.obstacle(source, plan.video)
+        await copies.close()
+        assert obstacle == "parameter sets that change"
+        made = await hls.produce(producer, source, converted(source, plan.video, obstacle), tmp_path / "video")
+        assert made.grid.duration_s == pytest.approx(25, abs=0.2)
+        assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
+
+    async def test_without_an_index_nothing_is_copied(self, film: Path) -> None:
+        source = hls.probe(film)
+        plan = hls.plan_for(source, COPIES_ALL)
+        copies = Copies(None)
+        for rendition in (plan.video, *plan.audio):
+            assert rendition is not None
+            obstacle = await copies.obstacle(source, rendition)
+            assert obstacle == "it is not indexed"
+            made = converted(source, rendition, obstacle)
+            assert (made.treatment, made.codec) in ((Treatment.TRANSCODE, "h264"), (Treatment.TRANSCODE, "aac"))
+        await copies.close()
+
+
+class TestEntries:
+    async def test_recovery_points_between_idr_pictures_are_left_out(
+        self, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        """Four seconds between IDR pictures, one between keyframes."""
+        film = hls.encode(tmp_path / "mixed.ts", "-i", hls.make("mixed_gop_mkv", tmp_path), "-c", "copy")
+        source = hls.probe(film)
+        (video, _) = index_of(film).streams
+        assert video.groups is GroupsOfPictures.MIXED
+        plan = hls.plan_for(source, COPIES_ALL)
+        assert plan.video is not None
+        made = await hls.produce(producer, source, plan.video, tmp_path / "video")
+        pictures = hls.packets(made.whole)
+        assert len(pictures) == len(hls.packets(film))
+        assert [round(picture.pts) for picture in pictures if picture.key] == [0, 4, 8, 12, 16]
+        assert hls.play(made.whole) == pytest.approx(20, abs=0.1)
+
+    @pytest.mark.parametrize(("name", "groups"), [("transport_stream", "open"), ("hevc10_ts", None)])
+    def test_groups_of_pictures_are_known(self, name: str, groups: str | None, tmp_path: Path) -> None:
+        assert index_of(hls.make(name, tmp_path)).streams[0].groups == groups
