@@ -175,7 +175,7 @@ class TestRefusals:
             ("much_later", "timestamps that jump", "timestamps that jump"),
             ("anew", "timestamps that jump", "timestamps that jump"),
             ("another_size", "parameter sets that change", None),
-        ("another_profile", "parameter sets that change", None),
+            ("another_profile", "parameter sets that change", None),
             ("another_rate", None, "sound that changes its form"),
         ],
     )
