@@ -30,6 +30,15 @@ class HdrFormat(StrEnum):
     DOLBY_VISION = "dolby_vision"
 
 
+class GroupsOfPictures(StrEnum):
+    """Where a decoder may begin with H.264. CLOSED: at every keyframe, an IDR picture. MIXED: at IDR pictures that are
+    never far apart, between which there are keyframes of open groups. OPEN: at too few places, often only the start."""
+
+    CLOSED = "closed"
+    MIXED = "mixed"
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoStream:
     """`index` is the stream's position in the container. Codec and colour names are libavcodec's. `level` is
@@ -64,10 +73,10 @@ class VideoStream:
         width, height = float(self.width * self.sample_aspect_ratio), float(self.height)
         return (height, width) if self.rotation_degrees in (90, 270) else (width, height)
 
-    def size_within(self, max_height: int | None) -> tuple[int, int]:
-        """Width and height as shown, of at most so many lines. Both even, as pictures with 4:2:0 colour want them."""
+    def size_within(self, max_height: int | None, max_width: int | None = None) -> tuple[int, int]:
+        """Width and height as shown, at most so large. Both even, as pictures with 4:2:0 colour want them."""
         width, height = self.display_size
-        scale = min(1.0, max_height / height) if max_height else 1.0
+        scale = min(1.0, (max_height or height) / height, (max_width or width) / width)
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

@@ -36,10 +36,8 @@ COPIES_ALL = ClientCapabilities(
     audio=tuple(AudioCapability(codec=codec) for codec in ("aac", "ac3", "eac3", "opus", "flac", "mp3")),
     hdr=frozenset(HdrFormat),
 )
-# A client that wants H.264 (8 bits) at most 2 lines high cannot be had: whatever the source, it is converted.
-CONVERTS_ALL = ClientCapabilities(
-    video=(VideoCapability(codec="h264", max_width=2),), audio=(AudioCapability(codec="aac", max_channels=1),)
-)
+# A client that says of no picture that it decodes it, and of sound too little: whatever the source, it is converted.
+CONVERTS_ALL = ClientCapabilities(audio=(AudioCapability(codec="aac", max_channels=1),))
 
 
 def leases(places: int = 2) -> MemoryEncoderLeases:
@@ -126,6 +124,19 @@ def open_gop_mp4(folder: Path) -> Path:
 
 
 @sample
+def mixed_gop_mkv(folder: Path) -> Path:
+    """Open groups of pictures, and one that is closed every four seconds."""
+    codec = h264(frames_between_keys=25, more=":open-gop=1")
+    forced = ("-forced-idr", "1", "-force_key_frames", "expr:gte(t,n_forced*4)")
+    return encode(folder / "mixed_gop_mkv.mkv", *pattern(20, "25"), *tone(20), *codec, *forced, "-c:a", "aac")
+
+
+@sample
+def mixed_gop_mp4(folder: Path) -> Path:
+    return encode(folder / "mixed_gop_mp4.mp4", "-i", make("mixed_gop_mkv", folder), "-c", "copy")
+
+
+@sample
 def hevc10_mkv(folder: Path) -> Path:
     """50 frames a second, open groups of pictures, HDR10."""
     codec = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params"
@@ -197,6 +208,23 @@ def fragmented_mp4(folder: Path) -> Path:
 @sample
 def transport_stream(folder: Path) -> Path:
     return encode(folder / "transport_stream.ts", "-i", make("open_gop_mkv", folder), "-c", "copy")
+
+
+@sample
+def h264_aac_ts(folder: Path) -> Path:
+    return encode(folder / "h264_aac_ts.ts", "-i", make("h264_aac_mp4", folder), "-c", "copy")
+
+
+@sample
+def hevc10_ts(folder: Path) -> Path:
+    return encode(folder / "hevc10_ts.ts", "-i", make("hevc10_mkv", folder), "-c:v", "copy", "-c:a", "aac")
+
+
+@sample
+def two_sounds_m2ts(folder: Path) -> Path:
+    """Packets of 192 bytes."""
+    film = make("h264_surround_mkv", folder)
+    return encode(folder / "two_sounds_m2ts.m2ts", "-i", film, "-map", "0", "-c", "copy", "-mpegts_m2ts_mode", "1")
 
 
 @sample
@@ -343,6 +371,19 @@ def packets(path: Path, stream_index: int = 0) -> list[Seen]:
             for packet in container.demux(stream)
             if packet.pts is not None and packet.size
         ]
+
+
+def h264_units(path: Path) -> list[bytes]:
+    """The NAL units of a file's picture, in the order of decoding."""
+    found = []
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.video[0]):
+            data, at = bytes(packet), 0
+            while at < len(data):
+                end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+                found.append(data[at + 4 : end])
+                at = end
+    return found
 
 
 def start_s(path: Path) -> float:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.integration.media import hls, matroska
 from tests.integration.media.hls import COPIES_ALL, Produced, Seen
 from tests.integration.media.matroska import Style
 
+# An SEI unit of nothing else.
+X264_RECOVERY_POINT = bytes.fromhex("060601c480")
 SAMPLES = [
     "h264_aac_mp4",
     "h264_surround_mkv",
@@ -34,6 +37,10 @@ SAMPLES = [
     "trimmed_mp4",
     "variable_rate_mkv",
     "fragmented_mp4",
+    "transport_stream",
+    "h264_aac_ts",
+    "hevc10_ts",
+    "two_sounds_m2ts",
 ]
 
 
@@ -72,6 +79,18 @@ def matches(source: list[Seen], produced: list[Seen], origin_s: float) -> None:
         assert after.pts == pytest.approx(before.pts - origin_s, abs=0.003)
 
 
+def as_mp4_has_them(path: Path, stream_index: int, folder: Path) -> list[Seen]:
+    """The packets of a stream. Those of transport streams have start codes and headers of their own, which ffmpeg takes
+    off when it writes an MP4."""
+    found = hls.packets(path, stream_index)
+    if path.suffix not in (".ts", ".m2ts"):
+        return found
+    bare = folder / f"bare-{stream_index}.mp4"
+    hls.ffmpeg("-i", path, "-map", f"0:{stream_index}", "-c", "copy", "-copyinkf", "-use_editlist", "0", bare)
+    checksums = [packet.checksum for packet in hls.packets(bare)]
+    return [replace(packet, checksum=checksum) for packet, checksum in zip(found, checksums, strict=True)]
+
+
 def is_seamless(rendition: Produced) -> None:
     spans = [hls.span(rendition.init, segment) for segment in rendition.segments]
     for before, after in itertools.pairwise(spans):
@@ -86,7 +105,7 @@ async def is_whole(path: Path, producer: HlsRenditionProducer, folder: Path) -> 
     assert plan.video is not None and plan.video.treatment is Treatment.COPY
 
     video = await hls.produce(producer, source, plan.video, folder / "video")
-    matches(hls.packets(path, plan.video.stream_index), hls.packets(video.whole), origin_s)
+    matches(as_mp4_has_them(path, plan.video.stream_index, folder), hls.packets(video.whole), origin_s)
     is_seamless(video)
     assert all(hls.span(video.init, segment).first_is_key for segment in video.segments)
     assert hls.play(video.whole) == pytest.approx(video.grid.duration_s, abs=0.1)
@@ -94,7 +113,8 @@ async def is_whole(path: Path, producer: HlsRenditionProducer, folder: Path) -> 
     for audio in plan.audio:
         assert audio.treatment is Treatment.COPY
         sound = await hls.produce(producer, source, audio, folder / f"audio-{audio.stream_index}")
-        heard = [p for p in hls.packets(path, audio.stream_index) if p.pts - origin_s >= -0.0005]
+        every = as_mp4_has_them(path, audio.stream_index, folder)
+        heard = [p for p in every if p.pts - origin_s >= -0.0005]
         matches(heard, hls.packets(sound.whole), origin_s)
         is_seamless(sound)
         late_s = hls.span(sound.init, sound.segments[0]).start
@@ -126,6 +146,12 @@ MATRIX = [
     *(("h264", sound, suffix) for sound in SOUNDS for suffix in ("mkv", "mp4")),
     *((picture, "aac", "fragmented.mp4") for picture in ("h264", "hevc")),
     *(("h264", sound, "mov") for sound in ("aac", "ac3_51")),
+    *(("h264", sound, "ts") for sound in ("aac", "ac3_51", "eac3", "mp3")),
+    *(("h264", sound, "m2ts") for sound in ("ac3_51", "eac3")),
+    *((picture, "aac", "ts") for picture in ("h264_few_keys", "hevc")),
+    ("h264", "aac", "late.ts"),
+    ("h264", "aac", "wrapped.ts"),
+    ("h264", "aac", "constant_rate.ts"),
     ("vp9", "opus", "webm"),
     ("h264", "aac", "rotated.mp4"),
     ("h264", "aac", "late.mp4"),
@@ -145,6 +171,10 @@ def repackaged(picture: str, sound: str, suffix: str, folder: Path) -> Path:
         "rotated.mp4": (),
         "late.mp4": ("-output_ts_offset", "1.5"),
         "faststart.mp4": ("-movflags", "faststart"),
+        "late.ts": ("-output_ts_offset", "5000"),
+        # The clock of 33 bits begins anew after 2 s.
+        "wrapped.ts": ("-output_ts_offset", str(2**33 / 90_000 - 2)),
+        "constant_rate.ts": ("-muxrate", "3M"),
     }
     before = ("-display_rotation", "90") if suffix == "rotated.mp4" else ()
     return (
@@ -195,7 +225,9 @@ class TestCopies:
         film = matroska.write(original, tmp_path / "film.mkv", STYLES[style])
         await is_whole(film, producer, tmp_path)
 
-    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "no_cues_mkv", "vp9_webm"])
+    @pytest.mark.parametrize(
+        "name", ["h264_aac_mp4", "h264_surround_mkv", "no_cues_mkv", "vp9_webm", "h264_aac_ts", "two_sounds_m2ts"]
+    )
     async def test_is_the_same_whoever_makes_it_and_in_whatever_order(
         self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
     ) -> None:
@@ -219,7 +251,28 @@ class TestCopies:
                 assert await hls.fetch(another, source, rendition, number) == in_order[number]
         await another.close()
 
-    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "hevc10_mkv", "vp9_webm", "late_mkv"])
+    @pytest.mark.parametrize("name", ["mixed_gop_mkv", "mixed_gop_mp4"])
+    async def test_between_closed_groups_of_pictures_nobody_is_told_to_begin(
+        self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        path = hls.make(name, samples)
+        source = hls.probe(path)
+        plan = hls.plan_for(source, COPIES_ALL).video
+        assert plan is not None
+        video = await hls.produce(producer, source, plan, tmp_path / "video")
+        is_seamless(video)
+        # Closed are those at every fourth second; the others begin a second apart.
+        assert video.grid.starts_s == pytest.approx((0, 4, 8, 16), abs=0.001)
+        given, copied = hls.h264_units(path), hls.h264_units(video.whole)
+        assert copied == [unit for unit in given if unit != X264_RECOVERY_POINT]
+        assert len(given) - len(copied) == 15
+        keys = [packet.pts for packet in hls.packets(video.whole) if packet.key]
+        assert keys == pytest.approx([0, 4, 8, 12, 16], abs=0.003)
+        assert hls.play(video.whole) == pytest.approx(20, abs=0.1)
+
+    @pytest.mark.parametrize(
+        "name", ["h264_aac_mp4", "h264_surround_mkv", "hevc10_mkv", "vp9_webm", "late_mkv", "h264_aac_ts", "hevc10_ts"]
+    )
     async def test_plays_from_its_playlists(
         self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
     ) -> None:
@@ -256,6 +309,7 @@ class TestFacts:
             ("hevc10_mkv", "hvc1.2.4.L60.90", "opus", "PQ"),
             ("vp9_webm", "vp09.00.10.08", "opus", "SDR"),
             ("av1_mkv", "av01.0.00M.08", "fLaC", "SDR"),
+            ("hevc10_ts", "hvc1.2.4.L60.90", "mp4a.40.2", "PQ"),
         ],
     )
     async def test_describe_what_is_sent(
@@ -269,7 +323,9 @@ class TestFacts:
         assert facts.frame_rate == pytest.approx(float(source.technical.video[0].frame_rate or 0))
         assert (await producer.facts(source, plan.audio[0])).codecs == sound
 
-    @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv", "vp9_webm"])
+    @pytest.mark.parametrize(
+        "name", ["h264_aac_mp4", "h264_surround_mkv", "vp9_webm", "h264_aac_ts", "two_sounds_m2ts"]
+    )
     async def test_no_segment_takes_more_than_the_bandwidth(
         self, name: str, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
     ) -> None:

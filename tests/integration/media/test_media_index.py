@@ -16,6 +16,7 @@ from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, decode
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
 from odeion.application.playback.ports import MediaSource
+from odeion.domain.media_file import GroupsOfPictures
 from odeion.domain.shared.errors import Conflict, Unavailable
 from odeion.domain.shared.ids import MediaFileId
 from tests.integration.media import hls
@@ -41,10 +42,21 @@ async def indexes(store: MemoryMediaIndexes) -> AsyncIterator[MediaIndexes]:
 
 
 class TestContent:
-    def test_tells_how_a_decoder_may_enter_at_each_segment(self, samples: Path) -> None:
-        for name, entries in (("open_gop_mkv", "irrr"), ("hevc10_mkv", "ioooo"), ("vp9_webm", "iiiii")):
-            index = decode(build_index(hls.probe(hls.make(name, samples))))
-            assert index.description.streams[0].entries == entries
+    @pytest.mark.parametrize(
+        ("name", "groups"),
+        [
+            ("h264_aac_mp4", GroupsOfPictures.CLOSED),
+            ("h264_surround_mkv", GroupsOfPictures.CLOSED),
+            ("mixed_gop_mp4", GroupsOfPictures.MIXED),
+            ("mixed_gop_mkv", GroupsOfPictures.MIXED),
+            ("open_gop_mp4", GroupsOfPictures.OPEN),
+            ("open_gop_mkv", GroupsOfPictures.OPEN),
+            ("hevc10_mkv", None),
+        ],
+    )
+    def test_tells_where_a_decoder_may_begin(self, name: str, groups: GroupsOfPictures | None, samples: Path) -> None:
+        source = hls.probe(hls.make(name, samples))
+        assert decode(build_index(source)).groups(source) is groups
 
     def test_is_the_same_each_time(self, samples: Path) -> None:
         source = hls.probe(hls.make("h264_aac_mp4", samples))
@@ -89,7 +101,7 @@ class TestKeeping:
         await indexes.ensure(source)
         sound = await store.find(FILE)
         assert sound
-        await store.put(FILE, source.stamp, FORMAT, sound[:-1] + bytes([sound[-1] ^ 1]))
+        await store.put(FILE, source.stamp, FORMAT, None, sound[:-1] + bytes([sound[-1] ^ 1]))
         await indexes.get(source)
         assert await store.find(FILE) == sound
 

@@ -21,8 +21,9 @@ HOLE_S = 0.05
 
 
 def capabilities(video: str = "h264", **more: Any) -> dict[str, Any]:
-    """A browser that plays AAC, and one kind of pictures, in HLS only."""
+    """Chromium, which plays AAC here, and one kind of pictures, in HLS only."""
     return {
+        "open_groups": False,
         "containers": [],
         "video_codecs": [{"codec": video, **more}],
         "audio_codecs": [{"codec": "aac", "max_channels": 2}],

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from odeion.domain.media_file import HdrFormat, TechnicalInfo
+from odeion.domain.media_file import GroupsOfPictures, HdrFormat, TechnicalInfo
 from odeion.domain.playback.devices import DEVICES, DeviceKind
 from odeion.domain.playback.forecast import Outlook, foresee
 from odeion.domain.playback.plan import PlayMode
@@ -15,8 +15,10 @@ from tests.unit.domain.test_playback import AAC, AC3, DTS, H264, UHD_HDR, film
 MATROSKA = "matroska,webm"
 
 
-def outlook(technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME) -> Outlook:
-    return foresee(technical, next(d for d in DEVICES if d.kind is device).capabilities)
+def outlook(
+    technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME, groups: GroupsOfPictures | None = None
+) -> Outlook:
+    return foresee(technical, next(d for d in DEVICES if d.kind is device).capabilities, groups)
 
 
 def remedy(technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME) -> list[tuple[str, str, str]]:
@@ -38,6 +40,18 @@ class TestOutlook:
     def test_then_the_sound(self) -> None:
         assert remedy(film(audio=(DTS,))) == [("sound", "dts", "aac")]
         assert remedy(film(MATROSKA, audio=(DTS,))) == [("container", "matroska", "mp4"), ("sound", "dts", "aac")]
+
+    @pytest.mark.parametrize(
+        ("groups", "mode"),
+        [(GroupsOfPictures.OPEN, PlayMode.TRANSCODE), (GroupsOfPictures.MIXED, PlayMode.REMUX)],
+    )
+    def test_open_groups_of_pictures_only_go_away_with_the_picture(
+        self, groups: GroupsOfPictures, mode: PlayMode
+    ) -> None:
+        found = outlook(film(), groups=groups)
+        assert found.mode is mode and "open groups of pictures" in found.reasons[0]
+        assert [(c.kind.value, c.target) for c in found.conversions] == [("picture", "h264")]
+        assert outlook(film(), DeviceKind.APPLE_TV, groups) == Outlook(PlayMode.DIRECT_PLAY)
 
     def test_the_sound_of_more_channels_than_the_device_takes(self) -> None:
         six = replace(AAC, channels=6)

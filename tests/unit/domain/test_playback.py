@@ -11,6 +11,7 @@ import pytest
 from odeion.domain.catalog import MediaRef, PlayableType
 from odeion.domain.media_file import (
     AudioStream,
+    GroupsOfPictures,
     HdrFormat,
     SidecarSubtitle,
     SubtitleStream,
@@ -212,11 +213,39 @@ class TestRemux:
         surround = replace(AAC, channels=6)
         assert plan(film(audio=(surround,)), stereo).audio[0].treatment is Treatment.TRANSCODE
 
-    @pytest.mark.parametrize("container", ["mpegts", "avi"])
+    @pytest.mark.parametrize("container", ["mpeg", "avi"])
     def test_containers_that_cannot_be_cut_exactly_are_transcoded(self, container: str) -> None:
         decided = plan(film(container))
         assert decided.mode is PlayMode.TRANSCODE
         assert decided.video is not None and "repackaged" in decided.video.reasons[0]
+
+
+class TestOpenGroupsOfPictures:
+    CHROMIUM = replace(BROWSER, open_groups=False)
+
+    def plan(self, groups: GroupsOfPictures | None, container: str, capabilities: ClientCapabilities) -> PlaybackPlan:
+        return decide(film(container), (), capabilities, PlaybackOptions(), groups=groups)
+
+    @pytest.mark.parametrize("container", ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"])
+    def test_are_converted_for_who_cannot_begin_in_them(self, container: str) -> None:
+        decided = self.plan(GroupsOfPictures.OPEN, container, self.CHROMIUM)
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video and "open groups of pictures" in decided.video.reasons[0]
+
+    def test_with_closed_ones_among_them_are_cut_at_these(self) -> None:
+        decided = self.plan(GroupsOfPictures.MIXED, "mov,mp4,m4a,3gp,3g2,mj2", self.CHROMIUM)
+        assert decided.mode is PlayMode.REMUX
+        assert decided.video and decided.video.treatment is Treatment.COPY
+        assert "open groups of pictures" in decided.reasons[0]
+
+    @pytest.mark.parametrize("groups", [GroupsOfPictures.CLOSED, None])
+    def test_that_are_not_there_or_not_known_change_nothing(self, groups: GroupsOfPictures | None) -> None:
+        assert self.plan(groups, "mov,mp4,m4a,3gp,3g2,mj2", self.CHROMIUM).mode is PlayMode.DIRECT_PLAY
+        assert self.plan(groups, "matroska,webm", self.CHROMIUM).mode is PlayMode.REMUX
+
+    @pytest.mark.parametrize("groups", [GroupsOfPictures.OPEN, GroupsOfPictures.MIXED])
+    def test_do_not_matter_to_others(self, groups: GroupsOfPictures) -> None:
+        assert self.plan(groups, "mov,mp4,m4a,3gp,3g2,mj2", BROWSER).mode is PlayMode.DIRECT_PLAY
 
 
 class TestTranscode:
@@ -276,6 +305,30 @@ class TestTranscode:
         anamorphic = replace(H264, codec="mpeg2video", width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
         decided = plan(film("mpegts", video=(anamorphic,)))
         assert decided.video is not None and (decided.video.width, decided.video.height) == (1024, 576)
+
+    @pytest.mark.parametrize(
+        ("limits", "size"),
+        [
+            ({"max_width": 1920}, (1920, 800)),
+            ({"max_height": 720}, (1728, 720)),
+            ({"max_width": 1280, "max_height": 720}, (1280, 534)),
+            ({}, (2592, 1080)),
+        ],
+    )
+    def test_a_wide_picture_keeps_within_what_the_client_decodes(
+        self, limits: dict[str, int], size: tuple[int, int]
+    ) -> None:
+        wide = replace(H264, codec="hevc", width=3840, height=1600)
+        client = replace(BROWSER, video=(VideoCapability(codec="h264", **limits),))
+        decided = plan(film(video=(wide,)), client)
+        assert decided.video and (decided.video.width, decided.video.height) == size
+        assert all(rung.width < size[0] and rung.height < size[1] for rung in decided.rungs)
+
+    def test_the_widest_of_several_limits_counts(self) -> None:
+        wide = replace(H264, codec="hevc", width=3840, height=1600)
+        known = (VideoCapability(codec="h264", max_width=640), VideoCapability(codec="h264", max_width=1280))
+        decided = plan(film(video=(wide,)), replace(BROWSER, video=known))
+        assert decided.video and decided.video.width == 1280
 
     def test_sizes_are_even(self) -> None:
         odd = replace(H264, codec="hevc", width=853, height=481)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Protocol
 
 from odeion.adapters.ffmpeg.boxes import boxes
 from odeion.adapters.ffmpeg.copy_rendition import copy_init, file_origin_s
 from odeion.adapters.ffmpeg.fmp4 import Track, audio_header, read_track, time_video, video_header
+from odeion.adapters.ffmpeg.h264_groups import Opening, choose_entries, read_opening, without
 from odeion.adapters.ffmpeg.indexed_copy import segment
 from odeion.adapters.ffmpeg.matroska import Cue, Frame, MatroskaTrack, frames, open_cluster
 from odeion.adapters.ffmpeg.matroska import read_file as read_matroska
 from odeion.adapters.ffmpeg.media_index import (
     AudioBlocks,
+    AudioPackets,
     Clusters,
     Description,
     Fragments,
@@ -43,6 +46,7 @@ from odeion.adapters.ffmpeg.timing import (
     reordering,
     usual_step,
 )
+from odeion.adapters.ffmpeg.transport_index import TransportStream
 from odeion.adapters.ffmpeg.window import Damaged, Extent, Window
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import AudioStream, VideoStream
@@ -50,7 +54,6 @@ from odeion.domain.shared.errors import Conflict
 
 _CODECS = frozenset(("h264", "hevc", "av1", "vp9", "aac", "ac3", "eac3", "opus", "flac", "mp3"))
 _HEADERS_BYTES = 16 << 10
-_UNIT_HEAD_BYTES = 4096
 _HEAD_FRAMES = 250
 _FRAMES_IN_CLUSTER = 5000
 _SEGMENT_LIMIT_BYTES = 1 << 30
@@ -102,8 +105,7 @@ def build_index(source: MediaSource) -> bytes:
             refused=refused,
             clusters=container.clusters if container is not None else None,
         )
-        if description.clusters is not None:
-            description = _with_audio_rates(MediaIndex(description, heap.bytes()), descriptor)
+        description = _with_audio_rates(MediaIndex(description, heap.bytes()), descriptor)
         return encode(description, heap.bytes())
     finally:
         os.close(descriptor)
@@ -115,6 +117,8 @@ def _open(source: MediaSource, window: Window, heap: Heap, origin_s: Fraction) -
             return _Matroska(source, window, heap, origin_s)
         case "mov":
             return _Mp4(source, window, heap, origin_s)
+        case "mpegts":
+            return TransportStream(source, window, heap, origin_s)
     raise Unsupported("no reader for this container")
 
 
@@ -148,7 +152,16 @@ class _Mp4:
         if not keys:
             raise Unsupported("no keyframes")
         end = max(shown) + usual_step(sorted(shown[-REORDER_PROBE_PACKETS:]))
-        chosen = choose_cuts([Fraction(shown[key], track.timescale) for key in keys], Fraction(end, track.timescale))
+        key_starts = [Fraction(shown[key], track.timescale) for key in keys]
+        duration_s = Fraction(end, track.timescale)
+        groups, left_out = None, {}
+        if stream.codec == "h264":
+            units = _unit_length_bytes(track)
+            entries = choose_entries(key_starts, duration_s, lambda at: self._opening(samples, keys[at], units))
+            chosen, groups = entries.chosen, entries.groups
+            left_out = {keys[at]: (samples.offsets[keys[at]] + o, size) for at, (o, size) in entries.left_out.items()}
+        else:
+            chosen = choose_cuts(key_starts, duration_s)
         cuts = [keys[position] for position in chosen]
         starts = (0, *(shown[cut] for cut in cuts[1:]))
         if any(after <= before for before, after in pairwise((*starts, end))):
@@ -157,15 +170,13 @@ class _Mp4:
         for number, (first, last) in enumerate(pairwise([*cuts, len(shown)])):
             until = decoded[last] if last < len(shown) else decoded[-1] + usual_step(decoded[first:])
             times = time_video(shown[first:last], decoded[first:last], until, opens_timeline=number == 0)
-            sizes = samples.sizes[first:last].tolist()
+            parts = [without((samples.offsets[n], samples.sizes[n]), left_out.get(n)) for n in range(first, last)]
+            sizes = [sum(size for _, size in part) for part in parts]
             _require_moderate(sum(sizes))
-            header = video_header(number, track, times, sizes, [bool(key) for key in samples.keys[first:last]])
-            slices.append(self._heap.put_fragment(header, _merged(samples, first, last)))
+            is_key = [bool(samples.keys[n]) and n not in left_out for n in range(first, last)]
+            header = video_header(number, track, times, sizes, is_key)
+            slices.append(self._heap.put_fragment(header, _merged(chain.from_iterable(parts))))
             rates.append(sum(sizes))
-        units = _unit_length_bytes(track)
-        entries = "".join(
-            _entry(stream.codec, _head(self._window, samples.offsets[cut], samples.sizes[cut]), units) for cut in cuts
-        )
         peak, average = _rates(rates, starts, end, track.timescale)
         return IndexedStream(
             stream_index=stream.index,
@@ -174,11 +185,15 @@ class _Mp4:
             timescale=track.timescale,
             starts=starts,
             end=end,
-            entries=entries,
+            groups=groups,
             peak_bps=peak,
             average_bps=average,
             cutting=Fragments(segments=tuple(slices)),
         )
+
+    def _opening(self, samples: Samples, number: int, units: int) -> Opening:
+        offset, size = samples.offsets[number], samples.sizes[number]
+        return read_opening(lambda at, length: self._window.read(offset + at, length), size, units)
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         samples = self._samples(stream, b"soun")
@@ -204,7 +219,8 @@ class _Mp4:
             sizes = samples.sizes[first:last].tolist()
             _require_moderate(sum(sizes))
             header = audio_header(number, track, opening, durations, sizes)
-            slices.append(self._heap.put_fragment(header, _merged(samples, first, last)))
+            extents = zip(samples.offsets[first:last], samples.sizes[first:last], strict=True)
+            slices.append(self._heap.put_fragment(header, _merged(extents)))
             rates.append(sum(sizes))
         peak, average = _rates(rates, grid.starts, grid.end, track.timescale)
         return IndexedStream(
@@ -289,11 +305,20 @@ class _Matroska:
         shown = sorted(frame.time for frame in last)
         frame_raw = round(Fraction(track.default_duration_ns, self._file.timestamp_scale_ns)) or usual_step(shown)
         end = max(scale.ticks(shown[-1] + frame_raw), 1)
-        chosen = choose_cuts(
-            [Fraction(scale.ticks(place.time), target.timescale) for place in keyframes],
-            Fraction(end, target.timescale),
-        )
-        cuts = [self._locate(track, keyframes[position]) for position in chosen]
+        key_starts = [Fraction(scale.ticks(place.time), target.timescale) for place in keyframes]
+        duration_s = Fraction(end, target.timescale)
+        groups, left_out = None, {}
+        if stream.codec == "h264":
+            units = _unit_length_bytes(target)
+            places = functools.cache(lambda at: self._locate(track, keyframes[at]))
+            openings = functools.cache(lambda at: self._opening(track, places(at), units))
+            entries = choose_entries(key_starts, duration_s, openings)
+            cuts, groups = [places(at) for at in entries.chosen], entries.groups
+            left_out = {
+                places(at).offset: (places(at).offset + offset, size) for at, (offset, size) in entries.left_out.items()
+            }
+        else:
+            cuts = [self._locate(track, keyframes[position]) for position in choose_cuts(key_starts, duration_s)]
         starts = (0, *(scale.ticks(cut.time) for cut in cuts[1:]))
         blocks = [cut.block for cut in cuts]
         if any(after <= before for before, after in (*pairwise((*starts, end)), *pairwise(blocks))):
@@ -303,7 +328,6 @@ class _Matroska:
         for span in spans:
             _require_moderate(span)
         peak, _ = _rates(spans, starts, end, target.timescale)
-        units = _unit_length_bytes(target)
         return IndexedStream(
             stream_index=stream.index,
             init=self._heap.put(init),
@@ -311,9 +335,7 @@ class _Matroska:
             timescale=target.timescale,
             starts=starts,
             end=end,
-            entries="".join(
-                _entry(stream.codec, track.prefix + _head(self._window, cut.offset, cut.size), units) for cut in cuts
-            ),
+            groups=groups,
             peak_bps=peak,
             cutting=VideoBlocks(
                 track=track.number,
@@ -324,8 +346,21 @@ class _Matroska:
                 cluster_times=tuple(cut.cluster_time for cut in cuts),
                 times=tuple(cut.time for cut in cuts),
                 first_shown=tuple(self._first_shown(track, cut) for cut in cuts),
+                left_out=left_out,
             ),
         )
+
+    def _opening(self, track: MatroskaTrack, key: Frame, units: int) -> Opening:
+        prefix = track.prefix
+
+        def read(at: int, length: int) -> bytes:
+            front = prefix[at : at + length]
+            behind = max(at - len(prefix), 0)
+            return front + self._window.read(key.offset + behind, length - len(front)) if len(front) < length else front
+
+        opening = read_opening(read, len(prefix) + key.size, units)
+        # What is put before each frame cannot be left out of one.
+        return dataclasses.replace(opening, bound=opening.bound or (bool(prefix) and opening.recovery is not None))
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         track = self._track(stream)
@@ -432,10 +467,10 @@ class _Matroska:
 
 
 def _with_audio_rates(index: MediaIndex, descriptor: int) -> Description:
-    """Matroska says nothing of the sizes of sound: a few segments are cut and measured."""
+    """Matroska and transport streams say nothing of the sizes of sound: a few segments are cut and measured."""
     streams = []
     for stream in index.description.streams:
-        if isinstance(stream.cutting, AudioBlocks):
+        if isinstance(stream.cutting, AudioBlocks | AudioPackets):
             ends = (*stream.starts[1:], stream.end)
             rates = []
             for number in sorted({0, len(ends) // 2, max(len(ends) - 2, 0)}):
@@ -468,10 +503,10 @@ def _require_moderate(size_bytes: int) -> None:
         raise Unsupported("too few keyframes to be cut into segments")
 
 
-def _merged(samples: Samples, first: int, last: int) -> list[Extent]:
-    """Where the samples lie; neighbours are one."""
+def _merged(parts: Iterable[Extent]) -> list[Extent]:
+    """The same places; neighbours are one."""
     extents: list[Extent] = []
-    for offset, size in zip(samples.offsets[first:last], samples.sizes[first:last], strict=True):
+    for offset, size in parts:
         if extents and sum(extents[-1]) == offset and extents[-1][1] + size < 1 << 32:
             extents[-1] = extents[-1][0], extents[-1][1] + size
         else:
@@ -486,13 +521,6 @@ def _rates(sizes: Sequence[int], starts: Sequence[int], end: int, timescale: int
     return round(max(rates, default=0)), round(sum(sizes) * 8 * timescale / max(end - starts[0], 1))
 
 
-# --- how a decoder may enter at a keyframe --------------------------------------------------------------------------
-
-
-def _head(window: Window, offset: int, size: int) -> bytes:
-    return window.read(offset, min(size, _UNIT_HEAD_BYTES))
-
-
 def _unit_length_bytes(track: Track) -> int:
     """Of the lengths before NAL units, by the decoder configuration."""
     for box in boxes(track.sample_entry, 8 + 78):
@@ -500,27 +528,3 @@ def _unit_length_bytes(track: Track) -> int:
         if at is not None and box.body + at < box.end:
             return (track.sample_entry[box.body + at] & 3) + 1
     return 4
-
-
-def _entry(codec: str, head: bytes, unit_length_bytes: int) -> str:
-    """See IndexedStream.entries. `head` is how the keyframe's bytes begin."""
-    if codec not in ("h264", "hevc"):
-        return "i"
-    at = 0
-    while at + unit_length_bytes < len(head):
-        size = int.from_bytes(head[at : at + unit_length_bytes], "big")
-        first = head[at + unit_length_bytes]
-        if codec == "h264":
-            kind = first & 0x1F
-            if kind == 5:
-                return "i"
-            if kind == 1:
-                return "r"
-        else:
-            kind = first >> 1 & 0x3F
-            if kind in (19, 20):
-                return "i"
-            if 16 <= kind <= 21:
-                return "o"
-        at += unit_length_bytes + size
-    return "?"

@@ -7,9 +7,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from odeion.adapters.ffmpeg.fmp4 import Track, audio_header, time_video, video_header
+from odeion.adapters.ffmpeg.h264_groups import without
 from odeion.adapters.ffmpeg.matroska import frames
-from odeion.adapters.ffmpeg.media_index import AudioBlocks, Clusters, Fragments, IndexedStream, MediaIndex, VideoBlocks
+from odeion.adapters.ffmpeg.media_index import (
+    AudioBlocks,
+    Clusters,
+    Fragments,
+    IndexedStream,
+    MediaIndex,
+    VideoBlocks,
+    VideoPackets,
+)
 from odeion.adapters.ffmpeg.timing import AudioGrid, Scale, is_heard, usual_step
+from odeion.adapters.ffmpeg.transport_copy import audio_segment, video_segment
 from odeion.adapters.ffmpeg.window import Damaged, Extent, Window, pieces
 from odeion.application.playback.ports import SegmentGrid
 
@@ -33,8 +43,12 @@ def segment(index: MediaIndex, stream: IndexedStream, number: int, descriptor: i
         yield from pieces(window, header, extents)
     elif isinstance(cutting, VideoBlocks):
         yield from _video(index, stream, cutting, number, window)
-    else:
+    elif isinstance(cutting, AudioBlocks):
         yield from _audio(index, stream, cutting, number, window)
+    elif isinstance(cutting, VideoPackets):
+        yield from video_segment(index.origin_s, stream, cutting, number, window)
+    else:
+        yield from audio_segment(index.origin_s, stream, cutting, number, window)
 
 
 def _clusters(index: MediaIndex) -> Clusters:
@@ -54,7 +68,9 @@ def _video(
     scale = Scale(Fraction(clusters.time_base_ns, 10**9), stream.timescale, index.origin_s)
     shown: list[int] = []
     keys: list[bool] = []
+    sizes: list[int] = []
     extents: list[Extent] = []
+    prefix = bytes.fromhex(cutting.prefix_hex)
     for frame in frames(
         window,
         cutting.track,
@@ -66,16 +82,15 @@ def _video(
         if not extents and not frame.key:
             continue
         shown.append(scale.ticks(frame.time))
-        keys.append(frame.key)
-        extents.append((frame.offset, frame.size))
+        keys.append(frame.key and frame.offset not in cutting.left_out)
+        parts = without((frame.offset, frame.size), cutting.left_out.get(frame.offset))
+        sizes.append(sum(size for _, size in parts) + len(prefix))
+        extents += parts
     if not extents:
         raise Damaged("a part of the file has no picture")
     decoded = [time - cutting.delay for time in sorted(shown)]
     until = decoded[-1] + usual_step(decoded) if last else scale.ticks(cutting.first_shown[number + 1]) - cutting.delay
     times = time_video(shown, decoded, until, opens_timeline=first)
-    prefix = bytes.fromhex(cutting.prefix_hex)
-    extra = len(prefix)
-    sizes = [size + extra for _, size in extents]
     yield from pieces(window, video_header(number, _track(stream), times, sizes, keys), extents, prefix)
 
 

@@ -1,8 +1,9 @@
 """The index of a media file: all that is needed to cut any segment of the streams that can be copied.
 
 Of MP4 it holds the finished header of each segment and where its samples lie; of Matroska, where the blocks of each
-segment begin. It is stored as bytes: magic, version, checksum, a compressed description, and a heap the description
-points into. A child process that read hostile bytes made it, so it is checked as such.
+segment begin; of transport streams, where the packets do. It is stored as bytes: magic, version, checksum, a compressed
+description, and a heap the description points into. A child process that read hostile bytes made it, so it is checked
+as such.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from odeion.adapters.ffmpeg.window import Extent
-from odeion.domain.media_file import FileStamp
+from odeion.application.playback.ports import MediaSource
+from odeion.domain.media_file import FileStamp, GroupsOfPictures
 
-FORMAT = 2
+FORMAT = 3
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")
@@ -42,7 +44,7 @@ class VideoBlocks:
     """A Matroska video track. Segment n has the track's blocks from offset `blocks[n]` on and before `blocks[n + 1]`;
     they lie in the cluster at `clusters[n]` that begins at `cluster_times[n]`. `times` are the raw ones of the
     keyframes, `first_shown` of what is shown first of each segment. `delay` is what decoding lies before showing, in
-    ticks."""
+    ticks. `left_out` tells by the offset of a keyframe what of it is not copied: its recovery point."""
 
     kind: Literal["video_blocks"] = "video_blocks"
     track: int
@@ -53,6 +55,7 @@ class VideoBlocks:
     cluster_times: tuple[int, ...]
     times: tuple[int, ...]
     first_shown: tuple[int, ...]
+    left_out: dict[int, Extent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +73,42 @@ class AudioBlocks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoPackets:
+    """A video stream of a transport stream, whose packets lie `stride` bytes apart. Segment n has what of it begins
+    from offset `places[n]` on and before `places[n + 1]`; the last of these is where the file ends. `times` are the raw
+    ones at which each segment begins to be decoded. `keeps_idr_only`: recovery points are not copied."""
+
+    kind: Literal["video_packets"] = "video_packets"
+    stride: int
+    pid: int
+    codec: str
+    keeps_idr_only: bool
+    places: tuple[int, ...]
+    times: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioPackets:
+    """An audio stream of a transport stream, cut on the grid of AudioGrid. All of segment n lies from `places[n]` on,
+    where a PES packet of the raw time `times[n]` begins, and before `ends[n]`."""
+
+    kind: Literal["audio_packets"] = "audio_packets"
+    stride: int
+    pid: int
+    codec: str
+    first: int
+    frame: int
+    frames: int
+    frames_per_segment: int
+    places: tuple[int, ...]
+    times: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedStream:
-    """A stream's segments begin at `starts` and the last ends at `end`, in ticks of `timescale`. `entries` tells for
-    each of a video how a decoder may enter there: `i` by a keyframe that closes what was before, `o` by one of an
-    open group of pictures, `r` by a recovery point, `?` where it is not known. 0 for a rate that is not known."""
+    """A stream's segments begin at `starts` and the last ends at `end`, in ticks of `timescale`. `groups` is None for
+    what is not H.264. 0 for a rate that is not known."""
 
     stream_index: int
     init: Slice
@@ -81,10 +116,10 @@ class IndexedStream:
     timescale: int
     starts: tuple[int, ...]
     end: int
-    entries: str = ""
+    groups: GroupsOfPictures | None = None
     peak_bps: int = 0
     average_bps: int = 0
-    cutting: Fragments | VideoBlocks | AudioBlocks
+    cutting: Fragments | VideoBlocks | AudioBlocks | VideoPackets | AudioPackets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +190,11 @@ class MediaIndex:
     def find(self, stream_index: int) -> IndexedStream | None:
         return next((s for s in self.description.streams if s.stream_index == stream_index), None)
 
+    def groups(self, source: MediaSource) -> GroupsOfPictures | None:
+        """Those of the file's picture; None where they are not known or it is not H.264."""
+        picture = self.find(source.technical.video[0].index) if source.technical.video else None
+        return picture.groups if picture else None
+
     def init(self, stream: IndexedStream) -> bytes:
         return self._slice(stream.init)
 
@@ -204,7 +244,7 @@ def _require_sound(description: Description, stream: IndexedStream) -> None:
     cutting = stream.cutting
     counts = {len(stream.starts)}
     clusters = description.clusters
-    if not isinstance(cutting, Fragments) and (
+    if isinstance(cutting, VideoBlocks | AudioBlocks) and (
         clusters is None or len(clusters.seek_times) != len(clusters.seek_offsets) or clusters.time_base_ns <= 0
     ):
         raise DamagedIndex
@@ -213,7 +253,14 @@ def _require_sound(description: Description, stream: IndexedStream) -> None:
     elif isinstance(cutting, VideoBlocks):
         counts |= {len(cutting.blocks), len(cutting.clusters), len(cutting.cluster_times)}
         counts |= {len(cutting.times), len(cutting.first_shown)}
-    elif min(cutting.frame, cutting.frames, cutting.frames_per_segment) <= 0:
+    elif isinstance(cutting, VideoPackets):
+        counts |= {len(cutting.places) - 1, len(cutting.times)}
+    else:
+        if isinstance(cutting, AudioPackets):
+            counts |= {len(cutting.places), len(cutting.times), len(cutting.ends)}
+        if min(cutting.frame, cutting.frames, cutting.frames_per_segment) <= 0:
+            raise DamagedIndex
+    if isinstance(cutting, VideoPackets | AudioPackets) and cutting.stride <= 0:
         raise DamagedIndex
     if len(counts) > 1 or not stream.starts or stream.timescale <= 0 or description.origin[1] <= 0:
         raise DamagedIndex

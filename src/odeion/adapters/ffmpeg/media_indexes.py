@@ -83,7 +83,7 @@ class MediaIndexes:
             index = await asyncio.to_thread(decode, content)
         except DamagedIndex as error:
             raise Unavailable("the structure of this file cannot be read") from error
-        await self._store.put(source.file_id, source.stamp, FORMAT, content)
+        await self._store.put(source.file_id, source.stamp, FORMAT, index.groups(source), content)
         return index
 
     def _drop_surplus(self, key: str) -> None:

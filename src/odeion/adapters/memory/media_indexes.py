@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import FileStamp
+from odeion.domain.media_file import FileStamp, GroupsOfPictures
 from odeion.domain.shared.ids import LibraryId, MediaFileId
 
 
@@ -20,7 +20,9 @@ class MemoryMediaIndexes:
         stored = self._stored.get(file_id)
         return stored[2] if stored else None
 
-    async def put(self, file_id: MediaFileId, stamp: FileStamp, format: int, data: bytes) -> None:
+    async def put(
+        self, file_id: MediaFileId, stamp: FileStamp, format: int, groups: GroupsOfPictures | None, data: bytes
+    ) -> None:
         self._stored[file_id] = (stamp, format, data)
 
     async def list_lacking(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from odeion.adapters.postgres.database import reading, translated_errors
 from odeion.adapters.postgres.playback import source_of
 from odeion.adapters.postgres.tables.libraries import library_roots, media_files
-from odeion.adapters.postgres.tables.media_indexes import media_indexes
+from odeion.adapters.postgres.tables.media_indexes import IS_OF_FILE, media_indexes
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import FileStamp, FileState
+from odeion.domain.media_file import FileStamp, FileState, GroupsOfPictures
 from odeion.domain.shared.ids import LibraryId, MediaFileId
 
 
@@ -29,8 +29,10 @@ class PostgresMediaIndexes:
             found: bytes | None = (await connection.execute(query)).scalar_one_or_none()
         return found
 
-    async def put(self, file_id: MediaFileId, stamp: FileStamp, format: int, data: bytes) -> None:
-        values = {**stamp._asdict(), "format": format, "data": data}
+    async def put(
+        self, file_id: MediaFileId, stamp: FileStamp, format: int, groups: GroupsOfPictures | None, data: bytes
+    ) -> None:
+        values = {**stamp._asdict(), "format": format, "groups": groups, "data": data}
         # Taken from the file's row, so that there is nothing to insert once it is gone.
         file = select(media_files.c.id).where(media_files.c.id == file_id).with_for_update(read=True)
         statement = insert(media_indexes).values(file_id=file_id, **values)
@@ -55,13 +57,7 @@ class PostgresMediaIndexes:
 
 
 def _lacking(query: Select[Any], library_id: LibraryId, format: int) -> Select[Any]:
-    current: ColumnElement[bool] = and_(
-        media_indexes.c.file_id == media_files.c.id,
-        media_indexes.c.format == format,
-        media_indexes.c.size_bytes == media_files.c.size_bytes,
-        media_indexes.c.mtime_ns == media_files.c.mtime_ns,
-        media_indexes.c.inode == media_files.c.inode,
-    )
+    current = and_(IS_OF_FILE, media_indexes.c.format == format)
     return query.join(library_roots, library_roots.c.id == media_files.c.root_id).where(
         media_files.c.library_id == library_id,
         media_files.c.state == FileState.READY.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +20,14 @@ from odeion.adapters.postgres.repository import EventSink, save_versioned
 from odeion.adapters.postgres.tables.catalog import content_files, episodes, movies, series
 from odeion.adapters.postgres.tables.identity import api_keys, login_sessions, users
 from odeion.adapters.postgres.tables.libraries import library_roots, media_files
+from odeion.adapters.postgres.tables.media_indexes import IS_OF_FILE, media_indexes
 from odeion.adapters.postgres.tables.playback import playback_sessions
 from odeion.adapters.postgres.visibility import sees_title
 from odeion.application.playback.ports import MediaSource, OpenStream, PlayableItem
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, PlayableType
 from odeion.domain.identity.users import Role
-from odeion.domain.media_file import FileState
+from odeion.domain.media_file import FileState, GroupsOfPictures
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.plan import PlaybackPlan
 from odeion.domain.playback.session import Device, EndReason, PlaybackSession, SessionState
@@ -245,9 +247,15 @@ class PostgresPlayableSources:
         else:
             chosen = and_(belongs, content_files.c.role == FileRole.MAIN.value)
         query = (
-            select(media_files, library_roots.c.path.label("root_path"), library_roots.c.unavailable_reason)
+            select(
+                media_files,
+                library_roots.c.path.label("root_path"),
+                library_roots.c.unavailable_reason,
+                media_indexes.c.groups,
+            )
             .join(content_files, content_files.c.file_id == media_files.c.id)
             .join(library_roots, library_roots.c.id == media_files.c.root_id)
+            .outerjoin(media_indexes, IS_OF_FILE)
             .where(chosen)
             .order_by(
                 case((library_roots.c.unavailable_reason.is_(None), 0), else_=1),
@@ -267,7 +275,8 @@ class PostgresPlayableSources:
             if file_id is not None:
                 raise NotFound("this is no file of it")
             raise Conflict("there is no file to play")
-        return PlayableItem(title=_title(titled), source=source_of(row, row))
+        groups = GroupsOfPictures(row.groups) if row.groups else None
+        return PlayableItem(title=_title(titled), source=replace(source_of(row, row), groups=groups))
 
 
 def _title(row: Row[*tuple[Any, ...]]) -> str:

@@ -78,7 +78,9 @@ class PlaybackSessions:
         item = await self._sources.get_item(viewer, wanted.media, wanted.file_id)
         source = item.source
         policy = await self._policy()
-        plan = decide(source.technical, source.sidecars, wanted.capabilities, wanted.options, policy)
+        plan = decide(
+            source.technical, source.sidecars, wanted.capabilities, wanted.options, policy, groups=source.groups
+        )
         stream_key = self._secrets.token()
         now = self._clock.now()
         async with self._uow() as tx:

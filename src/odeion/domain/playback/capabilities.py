@@ -31,13 +31,15 @@ class AudioCapability:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCapabilities:
     """What a client says of itself. `containers` are for direct play: mp4, webm, matroska... `hdr` lists the formats
-    it shows as HDR; others are tone-mapped for it."""
+    it shows as HDR; others are tone-mapped for it. `open_groups`: it can begin to decode H.264 in an open group of
+    pictures."""
 
     containers: frozenset[str] = frozenset()
     video: tuple[VideoCapability, ...] = ()
     audio: tuple[AudioCapability, ...] = ()
     hdr: frozenset[HdrFormat] = frozenset()
     hls: bool = True
+    open_groups: bool = True
     max_height: int | None = None
     max_bitrate_bps: int | None = None
 

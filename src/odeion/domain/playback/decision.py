@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from odeion.domain.media_file import AudioStream, HdrFormat, SidecarSubtitle, SubtitleStream, TechnicalInfo, VideoStream
+from odeion.domain.media_file import (
+    AudioStream,
+    GroupsOfPictures,
+    HdrFormat,
+    SidecarSubtitle,
+    SubtitleStream,
+    TechnicalInfo,
+    VideoStream,
+)
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions, VideoCapability
 from odeion.domain.playback.plan import AudioPlan, PlaybackPlan, PlayMode, SubtitlePlan, Treatment, VideoPlan
 from odeion.domain.playback.policy import ServerPolicy
@@ -14,7 +22,7 @@ from odeion.domain.shared.errors import Conflict, FieldError, Invalid
 # What the fMP4 segments of HLS can carry as it is, in the containers it can be cut from exactly.
 _HLS_VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
 _HLS_AUDIO = frozenset({"aac", "ac3", "eac3", "opus", "flac", "mp3"})
-_REMUX_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
+_REMUX_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm", "mpegts"})
 
 _CODEC_NAMES = {
     "h264": "H.264",
@@ -35,6 +43,7 @@ _CODEC_NAMES = {
     "mp3": "MP3",
     "vorbis": "Vorbis",
 }
+_OPEN_GROUPS = "the picture has open groups of pictures, and this client cannot seek in these"
 _LANGUAGES_FOR_PEOPLE = {"eng": "English", "ger": "German", "deu": "German", "fre": "French", "fra": "French"}
 
 
@@ -44,19 +53,24 @@ def decide(
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
     policy: ServerPolicy = ServerPolicy(),  # noqa: B008
+    *,
+    groups: GroupsOfPictures | None = None,
 ) -> PlaybackPlan:
-    """How to play a file to a client. Pure. Raises Invalid for a stream or subtitle that is not in the file, Conflict
-    for a file with neither picture nor sound."""
+    """How to play a file to a client. Pure. `groups` are those of its picture where that is H.264, None where they are
+    not known yet: then any client is taken to manage. Raises Invalid for a stream or subtitle that is not in the file,
+    Conflict for a file with neither picture nor sound."""
     picture = technical.video[0] if technical.video else None
     if picture is None and not technical.audio:
         raise Conflict("this file has neither picture nor sound")
     sound = _selected_audio(technical, options)
     subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
     burn_in = next((s.stream_index for s in subtitles if s.treatment is Treatment.BURN_IN), None)
-    video = _video_plan(picture, technical, capabilities, options, policy, burn_in) if picture else None
+    if capabilities.open_groups:
+        groups = None
+    video = _video_plan(picture, technical, capabilities, options, policy, burn_in, groups) if picture else None
     audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
 
-    obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound)
+    obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound, groups)
     if obstacles and not capabilities.hls:
         raise Conflict(f"this client plays no HLS, and the file cannot be played directly: {'; '.join(obstacles)}")
     if not obstacles:
@@ -95,8 +109,11 @@ def _video_plan(
     options: PlaybackOptions,
     policy: ServerPolicy,
     burn_in: int | None,
+    groups: GroupsOfPictures | None,
 ) -> VideoPlan:
     reasons = list(_video_obstacles(stream, technical, capabilities, options))
+    if groups is GroupsOfPictures.OPEN:
+        reasons.append(_OPEN_GROUPS)
     if burn_in is not None:
         reasons.append("the chosen subtitles are pictures and are painted into the video")
     if not reasons:
@@ -133,8 +150,8 @@ def _on_rung(
     reasons: tuple[str, ...],
 ) -> VideoPlan:
     ceiling = min(rung.max_height, policy.max_height or rung.max_height, capabilities.max_height or rung.max_height)
-    width, height = stream.size_within(ceiling)
     codec = _target_codec(capabilities, policy)
+    width, height = _largest_size(stream, ceiling, codec, capabilities)
     rates = (capabilities.max_bitrate_bps, policy.max_video_bitrate_bps)
     is_hdr = stream.hdr is not HdrFormat.SDR
     keeps_hdr = is_hdr and stream.hdr in _HDR_TARGETS & capabilities.hdr and _decodes_ten_bits(codec, capabilities)
@@ -173,6 +190,12 @@ def _target_codec(capabilities: ClientCapabilities, policy: ServerPolicy) -> str
         # It cannot be helped: this client decodes nothing that is cheap to make.
         return next((codec for codec in ("hevc", "av1") if codec in known), "h264")
     return "h264"
+
+
+def _largest_size(stream: VideoStream, ceiling: int, codec: str, capabilities: ClientCapabilities) -> tuple[int, int]:
+    """Of at most so many lines, and of what the client decodes of the codec."""
+    known = [c for c in capabilities.video if c.codec == codec] or [VideoCapability(codec=codec)]
+    return max(stream.size_within(min(ceiling, c.max_height or ceiling), c.max_width) for c in known)
 
 
 def _decodes_ten_bits(codec: str, capabilities: ClientCapabilities) -> bool:
@@ -317,8 +340,12 @@ def _direct_play_obstacles(
     audio: Sequence[AudioPlan],
     capabilities: ClientCapabilities,
     sound: AudioStream | None,
+    groups: GroupsOfPictures | None,
 ) -> tuple[str, ...]:
     reasons = list(video.reasons) if video else []
+    if groups is GroupsOfPictures.MIXED:
+        # Segments begin where it can; a file is sought anywhere.
+        reasons.append(_OPEN_GROUPS)
     if not _containers(technical) & capabilities.containers:
         reasons.append(f"the container ({technical.container.split(',')[0]}) is not supported by this client")
     for plan in audio:

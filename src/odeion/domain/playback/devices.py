@@ -53,6 +53,7 @@ DEVICES: tuple[DeviceProfile, ...] = (
                 *_sound("aac", "opus", "vorbis", "flac"),
                 AudioCapability(codec="mp3", segments=False),
             ),
+            open_groups=False,
         ),
     ),
     DeviceProfile(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from odeion.domain.media_file import HdrFormat, TechnicalInfo, VideoStream
+from odeion.domain.media_file import GroupsOfPictures, HdrFormat, TechnicalInfo
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.decision import decide
 from odeion.domain.playback.plan import PlayMode
@@ -53,28 +53,36 @@ _WAYS = tuple(
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 
-def foresee(technical: TechnicalInfo, capabilities: ClientCapabilities) -> Outlook:
-    """How a file would be played to a client, without wishes of a viewer. Pure."""
+def foresee(
+    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None = None
+) -> Outlook:
+    """How a file would be played to a client, without wishes of a viewer. `groups` as in `decide`. Pure."""
     try:
-        plan = decide(technical, (), capabilities, PlaybackOptions())
+        plan = decide(technical, (), capabilities, PlaybackOptions(), groups=groups)
     except Conflict as error:
         return Outlook(None, (error.message,))
     if plan.mode is PlayMode.DIRECT_PLAY:
         return Outlook(plan.mode)
     reasons = tuple(dict.fromkeys(_without_sizes(reason) for reason in plan.reasons))
-    return Outlook(plan.mode, reasons, _remedy(technical, capabilities))
+    return Outlook(plan.mode, reasons, _remedy(technical, capabilities, groups))
 
 
-def _remedy(technical: TechnicalInfo, capabilities: ClientCapabilities) -> tuple[Conversion, ...]:
+def _remedy(
+    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None
+) -> tuple[Conversion, ...]:
     for kinds in _WAYS:
         converted = _converted(technical, kinds, capabilities)
-        if converted is not None and _plays_as_it_is(converted, capabilities):
+        left = None if ConversionKind.PICTURE in kinds else groups
+        if converted is not None and _plays_as_it_is(converted, capabilities, left):
             return tuple(_conversions(technical, converted, kinds))
     return ()
 
 
-def _plays_as_it_is(technical: TechnicalInfo, capabilities: ClientCapabilities) -> bool:
-    return decide(technical, (), capabilities, PlaybackOptions()).mode is PlayMode.DIRECT_PLAY
+def _plays_as_it_is(
+    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None
+) -> bool:
+    plan = decide(technical, (), capabilities, PlaybackOptions(), groups=groups)
+    return plan.mode is PlayMode.DIRECT_PLAY
 
 
 def _converted(
@@ -87,7 +95,8 @@ def _converted(
         return None
     if ConversionKind.PICTURE in kinds:
         picture = technical.video[0]
-        width, height = picture.size_within(_most_lines(picture, capabilities))
+        known = [(c.max_height, c.max_width) for c in capabilities.video if c.codec == "h264"] or [(None, None)]
+        width, height = max(picture.size_within(*limits) for limits in known)
         converted = replace(
             picture,
             codec="h264",
@@ -108,17 +117,6 @@ def _converted(
             return None
         technical = replace(technical, container=_MP4)
     return technical
-
-
-def _most_lines(picture: VideoStream, capabilities: ClientCapabilities) -> int | None:
-    """How tall the picture may be in H.264, in its own shape; None for no known limit."""
-    width, height = picture.display_size
-    limits = [
-        min(c.max_height or height, (c.max_width or width) * height / width)
-        for c in capabilities.video
-        if c.codec == "h264"
-    ]
-    return int(max(limits)) if limits else None
 
 
 def _conversions(before: TechnicalInfo, after: TechnicalInfo, kinds: set[ConversionKind]) -> Iterable[Conversion]:

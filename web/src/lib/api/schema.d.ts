@@ -2688,6 +2688,12 @@ export interface components {
              */
             hls?: boolean;
             /**
+             * Open Groups
+             * @description Whether it can begin to decode H.264 at a keyframe that is no IDR picture (a recovery point of an open group of pictures), as players on libavcodec, Android and Apple's can. Chromium cannot: after a seek its decoder takes a reference to what was before for damage, and stops. Files that have too few IDR pictures are converted for clients that say false
+             * @default true
+             */
+            open_groups?: boolean;
+            /**
              * Max Height
              * @default null
              */

@@ -7,6 +7,7 @@ const browser = (over: Partial<Browser> = {}): Browser => ({
 	decodes: (_, size) => Promise.resolve(size.height <= 1080),
 	isHdrScreen: () => false,
 	hls: () => true,
+	opensGroups: () => false,
 	...over
 });
 
@@ -29,6 +30,11 @@ describe('measure', () => {
 		const found = await measure(browser());
 		expect(found.video_codecs[0]).toEqual({ codec: 'h264', max_bit_depth: 8, max_width: 1920, max_height: 1080 });
 		expect(found.video_codecs[1]).toMatchObject({ codec: 'vp9', max_bit_depth: 10 });
+	});
+
+	it('tells whether it can begin in open groups of pictures', async () => {
+		expect((await measure(browser())).open_groups).toBe(false);
+		expect((await measure(browser({ opensGroups: () => true }))).open_groups).toBe(true);
 	});
 
 	it('names no size where the browser cannot be asked', async () => {

@@ -54,6 +54,8 @@ export interface Browser {
 	decodes(type: string, size: (typeof SIZES)[number]): Promise<boolean | null>;
 	isHdrScreen(): boolean;
 	hls(): boolean;
+	/** Whether it can begin in an open group of pictures of H.264. */
+	opensGroups(): boolean;
 }
 
 /** What this browser really plays, asked codec by codec and size by size. */
@@ -91,7 +93,8 @@ export async function measure(browser: Browser): Promise<Capabilities> {
 			segments: browser.joins(type)
 		})),
 		hdr,
-		hls: browser.hls()
+		hls: browser.hls(),
+		open_groups: browser.opensGroups()
 	} as Capabilities;
 }
 
@@ -115,6 +118,8 @@ export function thisBrowser(): Browser {
 			}
 		},
 		isHdrScreen: () => matchMedia('(dynamic-range: high), (video-dynamic-range: high)').matches,
+		// Chromium's decoder takes a reference to what was before for damage, and stops; there is nothing to ask it by.
+		opensGroups: () => !/\bChrom(e|ium)\//.test(navigator.userAgent),
 		hls: () => source !== undefined || element.canPlayType('application/vnd.apple.mpegurl') !== ''
 	};
 }

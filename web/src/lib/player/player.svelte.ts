@@ -48,6 +48,8 @@ export class Player {
 	#generation = 0;
 	#recoveries: number[] = [];
 	#mediaErrors = 0;
+	/** What this browser said it decodes broke off: the picture is to be converted. */
+	#converts = false;
 	#heart: ReturnType<typeof setInterval> | undefined;
 	#saver: ReturnType<typeof setInterval> | undefined;
 	#abort = new AbortController();
@@ -96,6 +98,7 @@ export class Player {
 		this.subtitleKey = null;
 		this.ended = false;
 		this.#recoveries = [];
+		this.#converts = false;
 		await this.#start(options.at_ms);
 	}
 
@@ -158,12 +161,13 @@ export class Player {
 		this.#detach();
 		try {
 			await farewell;
+			const able = await capabilities();
 			const body: StartPlayback = {
 				media_type: media.type,
 				media_id: media.id,
 				profile: this.profile,
 				start_position_ms: this.#begin_ms,
-				capabilities: await capabilities(),
+				capabilities: this.#converts ? { ...able, video_codecs: [] } : able,
 				device: { name: deviceName(), client: 'Odeion Web' },
 				...(this.#fileId ? { file_id: this.#fileId } : {}),
 				...(this.audioIndex !== null ? { audio_stream_index: this.audioIndex } : {}),
@@ -358,17 +362,17 @@ export class Player {
 			hls.recoverMediaError();
 			return;
 		}
-		// Pictures that only a decoder from the start can follow (open groups without a place to enter) break a seek.
-		if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.session?.mode === 'remux' && this.profile === 'auto') this.profile = 'hd';
+		if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.session?.mode === 'remux') this.#converts = true;
 		this.#recover();
 	}
 
 	#elementFailed(): void {
-		if (this.#hls || !this.session || !this.#video.error || !this.#video.hasAttribute('src')) return;
+		if (!this.session || !this.#video.error || !(this.#hls || this.#video.hasAttribute('src'))) return;
 		const code = this.#video.error.code;
 		const unplayable = code === MediaError.MEDIA_ERR_DECODE || code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
-		// What the browser said it could play it could not: let the server convert it.
-		if (unplayable && this.session.mode === 'direct_play' && this.#recoveries.length > 0 && this.profile === 'auto') this.profile = 'hd';
+		// What the browser said it could play it could not: let the server convert it. (Or it breaks off in open groups of
+		// pictures the server has not known of; it may by now, so it is asked once more first.)
+		if (unplayable && this.session.mode !== 'transcode' && this.#recoveries.length > 0) this.#converts = true;
 		this.#recover();
 	}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Integer, LargeBinary, Table, Text, and_
 
 from odeion.adapters.postgres.tables.base import metadata
+from odeion.adapters.postgres.tables.libraries import media_files
 
 media_indexes = Table(
     "media_indexes",
@@ -21,5 +22,15 @@ media_indexes = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
+    # Of the picture, where it is H.264; kept here too, as a decision how to play has to know it without the index.
+    Column("groups", Text, nullable=True),
     Column("data", LargeBinary, nullable=False),
+)
+
+# An index of what the file is now.
+IS_OF_FILE: ColumnElement[bool] = and_(
+    media_indexes.c.file_id == media_files.c.id,
+    media_indexes.c.size_bytes == media_files.c.size_bytes,
+    media_indexes.c.mtime_ns == media_files.c.mtime_ns,
+    media_indexes.c.inode == media_files.c.inode,
 )

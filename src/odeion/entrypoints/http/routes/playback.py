@@ -76,6 +76,13 @@ class CapabilitiesBody(Request):
     audio_codecs: list[AudioCapabilityBody] = Field(default=[], max_length=64)
     hdr: list[HdrFormat] = Field(default=[], max_length=8, description="What it shows as HDR")
     hls: bool = Field(True, description="Whether it plays HLS with fMP4 segments")
+    open_groups: bool = Field(
+        True,
+        description="Whether it can begin to decode H.264 at a keyframe that is no IDR picture (a recovery point of an "
+        "open group of pictures), as players on libavcodec, Android and Apple's can. Chromium cannot: after a seek its "
+        "decoder takes a reference to what was before for damage, and stops. Files that have too few IDR pictures are "
+        "converted for clients that say false",
+    )
     max_height: Size | None = None
     max_bitrate_bps: int | None = Field(None, ge=64_000, le=10**10)
 
@@ -94,6 +101,7 @@ class CapabilitiesBody(Request):
             ),
             hdr=frozenset(self.hdr),
             hls=self.hls,
+            open_groups=self.open_groups,
             max_height=self.max_height,
             max_bitrate_bps=self.max_bitrate_bps,
         )
