@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 from array import array
+from collections import Counter
 from fractions import Fraction
 from itertools import islice, pairwise
 
@@ -62,20 +63,18 @@ class TransportStream:
         self._source, self._window, self._heap, self._origin_s = source, window, heap, origin_s
         self._layout = find_layout(window)
         self._walked: dict[int, _Pictures | _Frames] = {}
-        self._pids: dict[int, int] = {}
         every: list[VideoStream | AudioStream] = [*source.technical.video, *source.technical.audio]
+        with MediaStream(source, every[0].index) as media:
+            self._pids = {stream.index: stream.id for stream in media.stream.container.streams}
         for stream in every:
-            if stream.codec not in DELIMITERS and stream.codec not in FRAMES:
-                continue
-            with MediaStream(source, stream.index) as media:
-                pid = media.stream.id
-            self._pids[stream.index] = pid
-            if pid in self._walked:
-                self._walked[pid].trouble = "two streams in one"
-            elif isinstance(stream, VideoStream):
+            pid = self._pids.get(stream.index, -1)
+            if stream.codec in DELIMITERS:
                 self._walked[pid] = _Pictures(pid, stream.codec, self._begin)
-            else:
+            elif stream.codec in FRAMES:
                 self._walked[pid] = _Frames(pid, stream.codec, self._begin)
+        for pid, count in Counter(self._pids.values()).items():
+            if count > 1 and pid in self._walked:
+                self._walked[pid].trouble = "two streams in one"
         self._walk()
 
     @property
@@ -94,9 +93,9 @@ class TransportStream:
                 walked.add(found, self._window, self._layout)
 
     def _stream(self, stream: VideoStream | AudioStream) -> _Pictures | _Frames:
-        if stream.index not in self._pids:
+        walked = self._walked.get(self._pids.get(stream.index, -1))
+        if walked is None:
             raise Unsupported("no codec that is copied of transport streams")
-        walked = self._walked[self._pids[stream.index]]
         walked.require_sound()
         return walked
 
