@@ -230,25 +230,56 @@ def two_sounds_m2ts(folder: Path) -> Path:
 @sample
 def bitmaps_mkv(folder: Path) -> Path:
     """A black picture of 12 s; a subtitle stream that shows a white bar at (60, 70), 40x10, from 5 s to 9 s."""
-    subtitles = folder / "bitmaps.sup"
-    subtitles.write_bytes(_pgs_bar(160, 90, shown_s=0, hidden_s=4))
-    return encode(
-        folder / "bitmaps_mkv.mkv",
-        *(
-            "-f",
-            "lavfi",
-            "-i",
-            "color=black:s=160x90:r=25:d=12",
-            *tone(12),
-            "-itsoffset",
-            "5",
-            "-f",
-            "sup",
-            "-i",
-            subtitles,
-        ),
-        *("-map", "0", "-map", "1", "-map", "2", *h264(frames_between_keys=50), "-c:a", "ac3", "-c:s", "copy"),
-    )
+    return _with_bar(folder / "bitmaps_mkv.mkv", 12, shown_s=5, hidden_s=9)
+
+
+@sample
+def long_bitmaps_mkv(folder: Path) -> Path:
+    """As the other, with the bar from 3 s to 24 s of 30 s."""
+    return _with_bar(folder / "long_bitmaps_mkv.mkv", 30, shown_s=3, hidden_s=24)
+
+
+def _with_bar(target: Path, seconds: int, *, shown_s: int, hidden_s: int) -> Path:
+    subtitles = target.with_suffix(".sup")
+    subtitles.write_bytes(_pgs_bar(160, 90, shown_s=0, hidden_s=hidden_s - shown_s))
+    picture = ("-f", "lavfi", "-i", f"color=black:s=160x90:r=25:d={seconds}")
+    streams = (*picture, *tone(seconds), "-itsoffset", str(shown_s), "-f", "sup", "-i", subtitles)
+    codecs = (*h264(frames_between_keys=50), "-c:a", "ac3", "-c:s", "copy")
+    return encode(target, *streams, "-map", "0", "-map", "1", "-map", "2", *codecs)
+
+
+# Draws a white bar at (60, 70), 40x10, from 3 s to 24 s, and letters at the top from 10 s to 12 s.
+STYLED = r"""[Script Info]
+ScriptType: v4.00+
+PlayResX: 160
+PlayResY: 90
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, BorderStyle, Outline, Shadow, Alignment, MarginV
+Style: Default,Sans,16,&H00FFFFFF,1,0,0,8,5
+
+[Events]
+Format: Layer, Start, End, Style, Text
+Dialogue: 0,0:00:03.00,0:00:24.00,Default,{\an7\pos(60,70)\p1}m 0 0 l 40 0 40 10 0 10{\p0}
+Dialogue: 0,0:00:10.00,0:00:12.00,Default,iiii
+"""
+
+
+@sample
+def styled_mkv(folder: Path) -> Path:
+    """A black picture of 30 s with STYLED, which begins at 5 s by its timestamps."""
+    return styled(folder / "styled_mkv.mkv", STYLED, "-output_ts_offset", "5")
+
+
+def styled(target: Path, text: str, *more: str | Path) -> Path:
+    """A black picture of 30 s with subtitles in ASS, of which `more` is said to ffmpeg."""
+    subtitles = target.with_suffix(".ass")
+    subtitles.write_text(text)
+    picture = ("-f", "lavfi", "-i", "color=black:s=160x90:r=25:d=30")
+    streams = (*picture, *tone(30), "-i", subtitles, "-map", "0", "-map", "1", "-map", "2")
+    encode(target, *streams, *h264(frames_between_keys=50), "-c:a", "ac3", "-c:s", "copy", *more)
+    subtitles.unlink()
+    return target
 
 
 def _pgs_bar(width: int, height: int, *, shown_s: float, hidden_s: float) -> bytes:

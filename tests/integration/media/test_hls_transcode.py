@@ -25,7 +25,7 @@ from odeion.adapters.ffmpeg.fmp4 import read_track
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.transcoding import MemoryEncoderLeases
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import HdrFormat
+from odeion.domain.media_file import HdrFormat, SubtitleStream
 from odeion.domain.playback.plan import AudioPlan, Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId, PoolId
@@ -393,29 +393,6 @@ class TestPictures:
             assert (codec.color_trc, codec.color_primaries, codec.colorspace) == (1, 1, 1)
             assert codec.sample_aspect_ratio in (None, Fraction(1))
 
-    async def test_carry_bitmap_subtitles_when_asked(self, samples: Path, producer: HlsRenditionProducer) -> None:
-        source = hls.probe(hls.make("bitmaps_mkv", samples))
-        video, _ = converted(source)
-        init = await producer.init_segment(source, video)
-
-        async def bar(plan: VideoPlan, number: int) -> list[bool]:
-            """Whether each picture has the bar."""
-            data = init + await hls.fetch(producer, source, plan, number)
-            await producer.release(ME)
-            command = [hls.FFMPEG, "-v", "error", "-i", "pipe:0", "-vf", "crop=38:8:61:71,scale=1:1,format=gray"]
-            done = await asyncio.to_thread(
-                subprocess.run, [*command, "-f", "rawvideo", "pipe:1"], input=data, capture_output=True, check=True
-            )
-            return [byte > 128 for byte in done.stdout]
-
-        assert not any(await bar(video, 3))
-        painted = replace(video, burn_in_stream=2)
-        beginning = await bar(painted, 3)
-        assert (beginning[:20], beginning[32:]) == ([False] * 20, [True] * 18)
-        # This encoder begins at 8 s, in the middle of the subtitle.
-        ending = await bar(painted, 5)
-        assert (ending[:20], ending[32:]) == ([True] * 20, [False] * 18)
-
 
 class TestEncoders:
     async def test_recover_from_being_killed(self, samples: Path, producer: HlsRenditionProducer) -> None:
@@ -552,9 +529,12 @@ class TestEncoders:
     async def test_say_why_when_they_fail(self, tmp_path: Path, samples: Path) -> None:
         source = film(samples)
         video, _ = converted(source)
+        # What is said to be subtitles is sound.
+        wrong = SubtitleStream(index=1, codec="hdmv_pgs_subtitle", is_text=False)
+        source = replace(source, technical=replace(source.technical, subtitles=(wrong,)))
         async with producing(tmp_path / "cache") as producer:
             with pytest.raises(Unavailable, match="cannot be converted"):
-                await hls.fetch(producer, source, replace(video, burn_in_stream=9), 0)
+                await hls.fetch(producer, source, replace(video, burn_in="stream:1"), 0)
 
     async def test_die_with_their_parent(self, samples: Path, tmp_path: Path) -> None:
         source = film(samples)

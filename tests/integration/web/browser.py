@@ -154,12 +154,13 @@ class Theatre:
     async def choose(self, menu: str, item: str) -> None:
         await self.page.mouse.move(300, 300)
         await self.page.get_by_role("button", name=menu, exact=True).click()
-        await self.page.get_by_role("menuitemradio", name=item).click()
+        # The plain one where there are two ways to have it.
+        await self.page.get_by_role("menuitemradio", name=item).first.click()
 
     async def is_chosen(self, menu: str, item: str) -> None:
         await self.page.mouse.move(320, 320)
         await self.page.get_by_role("button", name=menu, exact=True).click()
-        chosen = self.page.get_by_role("menuitemradio", name=item)
+        chosen = self.page.get_by_role("menuitemradio", name=item).first
         await expect(chosen).to_have_attribute("aria-checked", "true")
         await self.page.keyboard.press("Escape")
 

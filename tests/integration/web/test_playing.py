@@ -133,6 +133,16 @@ class TestChoices:
         await subtitles("")
         await theatre.is_chosen("Subtitles", "Off")
 
+    async def test_styled_subtitles_come_in_the_picture(self, house: Server, page: Page, theatre: Theatre) -> None:
+        await narrow(page, **PLAIN)
+        await theatre.open(f"/watch/movie/{await house.find('Aurora')}")
+        await theatre.starts(lambda: theatre.choose("Subtitles", "as styled"))
+        assert _treatments(theatre.session)["subtitle"] == "burn_in"
+        await theatre.is_chosen("Subtitles", "as styled")
+        assert await page.evaluate(_CUES) == ""
+        await theatre.starts(lambda: theatre.choose("Subtitles", "Off"))
+        assert "burn_in" not in _treatments(theatre.session).values()
+
 
 class TestKeys:
     async def test_hold_wind_and_quieten(self, house: Server, page: Page, theatre: Theatre) -> None:

@@ -94,7 +94,7 @@ class TestRungs:
 
     def test_burnt_in_subtitles_are_in_all_of_them(self) -> None:
         decided = plan(film("matroska,webm", subtitles=(PGS,)), subtitle_key="stream:4")
-        assert {rung.burn_in_stream for rung in decided.rungs} == {4}
+        assert {rung.burn_in for rung in decided.rungs} == {"stream:4"}
 
     def test_hdr_comes_down_to_sdr_where_h264_is_made(self) -> None:
         decided = plan(film("matroska,webm", video=(UHD_HDR,)), HDR_TV)
@@ -345,12 +345,28 @@ class TestSubtitles:
     def test_pictures_are_painted_in_when_chosen(self) -> None:
         decided = plan(film(subtitles=(PGS,)), subtitle_key="stream:4")
         assert decided.mode is PlayMode.TRANSCODE
-        assert decided.video is not None and decided.video.burn_in_stream == 4
+        assert decided.video is not None and decided.video.burn_in == "stream:4"
 
     def test_pictures_nobody_chose_are_left_out(self) -> None:
         decided = plan(film(subtitles=(PGS,)))
         assert decided.mode is PlayMode.DIRECT_PLAY
         assert decided.subtitles[0].treatment is Treatment.DROP
+
+    def test_text_is_painted_in_on_wish(self) -> None:
+        styled = SubtitleStream(index=5, codec="ass", is_text=True, language="eng")
+        decided = plan(film(subtitles=(SRT, styled)), subtitle_key="stream:5", burn_in=True)
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video is not None and decided.video.burn_in == "stream:5"
+        assert [s.treatment for s in decided.subtitles] == [Treatment.CONVERT, Treatment.BURN_IN]
+
+    def test_text_of_a_file_beside_the_film_is_painted_in_on_wish(self) -> None:
+        beside = SidecarSubtitle(relative_path="Film.ass", format="ass")
+        decided = plan(film(), sidecars=(beside, beside), subtitle_key="sidecar:1", burn_in=True)
+        assert decided.video is not None and decided.video.burn_in == "sidecar:1"
+        assert [s.treatment for s in decided.subtitles] == [Treatment.CONVERT, Treatment.BURN_IN]
+
+    def test_without_chosen_subtitles_nothing_is_painted_in(self) -> None:
+        assert plan(film(subtitles=(SRT,)), burn_in=True).mode is PlayMode.DIRECT_PLAY
 
     def test_files_beside_the_film_count_as_well(self) -> None:
         beside = SidecarSubtitle(relative_path="Film.de.srt", format="srt", language="ger", is_forced=True)

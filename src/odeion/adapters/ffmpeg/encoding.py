@@ -7,6 +7,7 @@ which makes it the same from wherever the decoding began.
 
 from __future__ import annotations
 
+import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
-VERSION = 3
+VERSION = 4
 
 _USUAL_RATES = tuple(
     Fraction(rate)
@@ -48,10 +49,12 @@ _AAC_FRAMES_PER_SEGMENT = 94  # 2.005 s
 _AAC_LEAD_FRAMES = 4
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 # Containers with an index: a seek lands at or before the wanted time. Others may land behind it.
-_INDEXED = ("matroska", "mov")
+INDEXED = ("matroska", "mov")
 _UNINDEXED_LEAD_S = 6
-# A subtitle that is to be seen already came this long before, at most.
-_SUBTITLE_LEAD_S = 5
+# A subtitle that is to be seen already came at most this long before; so long where the container has no index of them.
+_SUBTITLE_LEAD_S, _UNKNOWN_SUBTITLE_LEAD_S = 30, 8
+# A picture that is faded in or out is told anew at every step.
+_FADING_S = 1
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
 # A segment is sent in pieces of this length, as they are made; in shorter ones when somebody waits for the first.
 _PIECE_US, _HURRIED_PIECE_US = 250_000, 120_000
@@ -70,7 +73,7 @@ class EncoderInput:
 
     def arguments(self, start_s: Fraction) -> list[str]:
         """Open the file at or before a time. Timestamps stay those of the file."""
-        if self.demuxer not in _INDEXED:
+        if self.demuxer not in INDEXED:
             start_s -= _UNINDEXED_LEAD_S
         seek = (
             ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(start_s + self.origin_s):.6f}"]
@@ -81,6 +84,47 @@ class EncoderInput:
             *("-copyts", "-protocol_whitelist", "file,pipe", "-f", self.demuxer),
             *(*seek, "-i", f"file:{self.path}"),
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class TextSubtitles:
+    """A file with one subtitle track and the fonts for it. `variant` is what tells them apart from others of their
+    key."""
+
+    path: str
+    variant: str = ""
+
+    def filter(self, stream: VideoStream, plan: VideoPlan) -> str:
+        """Paints them into pictures of a plan's size."""
+        width, height = (round(length) for length in stream.display_size)
+        # A renderer that takes 10 bits gives 10 bits.
+        pixels = "yuv420p10le" if plan.keeps_hdr else "yuv420p"
+        return f"format={pixels},subtitles=filename={filter_value(f'file:{self.path}')}:original_size={width}x{height}"
+
+
+@dataclass(frozen=True, slots=True)
+class BitmapSubtitles:
+    """A stream of the file. `times_s` are those of its packets in order, None where the container does not tell."""
+
+    stream_index: int
+    times_s: tuple[float, ...] | None
+
+    def lead_s(self, start_s: float) -> float:
+        """How long before a time the reading has to begin so that what is seen then is there."""
+        if self.times_s is None:
+            return _UNKNOWN_SUBTITLE_LEAD_S
+        last = bisect.bisect_right(self.times_s, start_s) - 1
+        while last > 0 and self.times_s[last] - self.times_s[last - 1] <= _FADING_S:
+            last -= 1
+        lead_s = start_s - self.times_s[last] if last >= 0 else 0
+        return lead_s if lead_s <= _SUBTITLE_LEAD_S else 0
+
+
+def filter_value(text: str) -> str:
+    """Any text as the value of a filter's option: it is read twice, as a part of the graph and as an option."""
+    for _ in range(2):
+        text = "".join(letter if letter.isalnum() or letter in "/._-" else f"\\{letter}" for letter in text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +211,7 @@ class VideoEncoding(Encoding):
     plan: VideoPlan
     stream: VideoStream
     source: EncoderInput
+    subtitles: TextSubtitles | BitmapSubtitles | None = None
     rate: Fraction = field(init=False)
     grid: SegmentGrid = field(init=False)
     frames: int = field(init=False)
@@ -196,7 +241,7 @@ class VideoEncoding(Encoding):
             "tone_mapped": self.plan.tone_map,
             "hdr": self.plan.keeps_hdr,
             "deinterlaced": self.plan.deinterlace,
-            "subtitles_burnt_in": self.plan.burn_in_stream is not None,
+            "subtitles_burnt_in": self.plan.burn_in is not None,
         }
 
     @property
@@ -225,13 +270,14 @@ class VideoEncoding(Encoding):
     def arguments(self, number: int, end: int, encoder: Encoder) -> list[str]:
         first = self.cuts[number]
         graph = self._graph(first, encoder)
-        lead_s = 0 if self.plan.burn_in_stream is None else _SUBTITLE_LEAD_S
+        start_s = first / self.rate
+        lead_s = self.subtitles.lead_s(float(start_s)) if isinstance(self.subtitles, BitmapSubtitles) else 0
         # `n` counts the frames of this run.
         frame = f"(n+{first})"
         keys = f"(not(mod({frame},{self._whole}))+eq({frame},{self._half}))*lte({frame},{self.cuts[-2]})"
         return [
             *device_arguments(encoder.kind, encoder.device),
-            *self.source.arguments(first / self.rate - lead_s),
+            *self.source.arguments(start_s - Fraction(lead_s)),
             *("-filter_complex", graph, "-map", "[out]", "-frames:v", str(self.cuts[end] - first)),
             *("-force_key_frames", f"expr:{keys}"),
             *self._encoder(encoder),
@@ -285,10 +331,12 @@ class VideoEncoding(Encoding):
         chain += ["tpad=stop_mode=clone:stop=-1", *fitted(self.stream, plan)]
         ready = f"{finished(self.stream, plan, encoder)}[out]"
         picture = f"[0:{plan.stream_index}]{','.join(chain)}"
-        if plan.burn_in_stream is None:
+        if isinstance(self.subtitles, TextSubtitles):
+            return f"{picture},{self.subtitles.filter(self.stream, plan)},{ready}"
+        if self.subtitles is None:
             return f"{picture},{ready}"
         # Subtitles drawn for a picture with black bars stand where its lower edge was: align the lower edges.
-        subtitles = f"[0:{plan.burn_in_stream}]{rebase},scale={plan.width}:-1[subtitles]"
+        subtitles = f"[0:{self.subtitles.stream_index}]{rebase},scale={plan.width}:-1[subtitles]"
         painted = "[picture][subtitles]overlay=x=(W-w)/2:y=H-h:eof_action=pass:repeatlast=0"
         return f"{picture}[picture];{subtitles};{painted},{ready}"
 

@@ -17,14 +17,15 @@ def stamp_key(source: MediaSource, stream_index: int) -> str:
     return _digest([VERSION, source.path, stamp.size_bytes, stamp.mtime_ns, stamp.inode, stream_index])
 
 
-def rendition_key(source: MediaSource, rendition: Rendition) -> str:
+def rendition_key(source: MediaSource, rendition: Rendition, painted: str = "") -> str:
+    """`painted` tells the subtitles in the picture apart where the file's stamp does not: those of another file."""
     plan: list[object] = [rendition.treatment.value, rendition.bitrate_bps]
     if isinstance(rendition, VideoPlan):
         plan += [rendition.codec, rendition.width, rendition.height, rendition.tone_map, rendition.keeps_hdr]
-        plan += [rendition.deinterlace, rendition.segment_length_s, rendition.burn_in_stream]
+        plan += [rendition.deinterlace, rendition.segment_length_s, rendition.burn_in]
     else:
         plan += [rendition.channels, rendition.normalize]
-    return _digest([stamp_key(source, rendition.stream_index), *plan])
+    return _digest([stamp_key(source, rendition.stream_index), *plan, painted])
 
 
 def video_stream(source: MediaSource, plan: VideoPlan) -> VideoStream:

@@ -34,9 +34,9 @@ def main(spec_json: str, command: list[str]) -> None:
     # The parent may have died before the signal was armed; then it would never be sent.
     if os.getppid() != spec["parent"]:
         sys.exit(126)
-    # The interpreter ignores these; an ignored signal stays ignored across exec.
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
+    # The interpreter ignores it; an ignored signal stays ignored across exec. SIGXFSZ stays so: fontconfig tries to
+    # write a cache of fonts, and is to go on when it may not.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.execv(command[0], command)  # noqa: S606
 

@@ -12,12 +12,20 @@ from pathlib import Path
 from odeion.adapters.ffmpeg.cache import SegmentCache
 from odeion.adapters.ffmpeg.copies import Copies
 from odeion.adapters.ffmpeg.encoders import EncoderLimits, Encoders
-from odeion.adapters.ffmpeg.encoding import AudioEncoding, EncoderInput, Encoding, VideoEncoding, frame_rate
+from odeion.adapters.ffmpeg.encoding import (
+    AudioEncoding,
+    EncoderInput,
+    Encoding,
+    TextSubtitles,
+    VideoEncoding,
+    frame_rate,
+)
 from odeion.adapters.ffmpeg.fmp4 import VideoTimes, first_sample, read_track, video_fragment
 from odeion.adapters.ffmpeg.keys import rendition_key, video_range, video_stream
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
 from odeion.adapters.ffmpeg.once import remember
+from odeion.adapters.ffmpeg.subtitles import SubtitlePainter
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
 from odeion.application.transcoding.ports import EncoderLeases
 from odeion.domain.playback.plan import Treatment, VideoPlan
@@ -45,6 +53,7 @@ class HlsRenditionProducer:
         cache = SegmentCache(cache_limit_bytes)
         self._encoders = Encoders(leases, settings, cache, cache_folder, limits, clock)
         self._copies = Copies(indexes)
+        self._painter = SubtitlePainter(cache_folder)
         self._facts: OrderedDict[str, RenditionFacts] = OrderedDict()
 
     async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
@@ -84,7 +93,12 @@ class HlsRenditionProducer:
             return await self._copies.segment(source, rendition, number)
         await asyncio.to_thread(check_source, source)
         encoding = await self._encoding(source, rendition)
-        key = rendition_key(source, rendition)
+        painted = ""
+        if isinstance(encoding, VideoEncoding) and encoding.plan.burn_in is not None:
+            subtitles = await self._painter.get(source, encoding.plan.burn_in, encoding.source.origin_s)
+            encoding = replace(encoding, subtitles=subtitles)
+            painted = subtitles.variant if isinstance(subtitles, TextSubtitles) else ""
+        key = rendition_key(source, rendition, painted)
         return await self._encoders.segment(key, source.file_id, encoding, number, session_id)
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:

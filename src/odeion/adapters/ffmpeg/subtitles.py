@@ -1,4 +1,5 @@
-"""Text subtitles as WebVTT, converted by ffmpeg. The styling of ASS is lost."""
+"""Subtitles. Text becomes WebVTT, converted by ffmpeg, whereby the styling of ASS is lost; or a small file of its
+own, with the fonts for it, that an encoder paints into the picture."""
 
 from __future__ import annotations
 
@@ -9,23 +10,32 @@ import json
 import os
 import re
 import stat
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.cache import SegmentCache
-from odeion.adapters.ffmpeg.media_stream import check_source, demuxer
+from odeion.adapters.ffmpeg.encoding import INDEXED, BitmapSubtitles, TextSubtitles
+from odeion.adapters.ffmpeg.media_stream import MediaStream, check_source, demuxer
+from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.process import FfmpegFailed, run_ffmpeg
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 # What is made changes with this number.
-_VERSION = 1
+_VERSION = 2
 _SIDECAR_LIMIT_BYTES = 10 << 20
-_OUTPUT_LIMIT_BYTES = 32 << 20
+# With fonts.
+_OUTPUT_LIMIT_BYTES = 128 << 20
 # The packets lie all over the file, so all of it is read.
 _EMBEDDED_LIMIT_S, _SIDECAR_LIMIT_S = 600.0, 30.0
 _CACHE_LIMIT_BYTES = 1 << 30
 _AT_ONCE = 2
+# Whoever waits for a segment is told after this long that it takes a while.
+_PATIENCE_S = 20
+_STYLED = ("ass", "ssa")
 _DEMUXERS = {"srt": "srt", "ass": "ass", "ssa": "ass", "vtt": "webvtt"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -53,73 +63,164 @@ _ENCODING_OF = {code: encoding for encoding, codes in _OLD_ENCODINGS.items() for
 _TAG = re.compile(r"<(/?)(i|b|u|c)(?:\.[\w.]*)?>|</?[a-z0-9!?][^>]*>|<", re.IGNORECASE)
 
 
-class FfmpegSubtitleConverter:
-    """Implements SubtitleConverter. For one event loop."""
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """Text subtitles as ffmpeg reads them: what tells them apart, its arguments for the input, which stream of that it
+    is, what is fed to it, and how long it may take."""
+
+    key: str
+    input: tuple[str, ...]
+    stream_index: int
+    is_styled: bool
+    given: bytes | None
+    limit_s: float
+
+
+def _embedded(source: MediaSource, stream_index: int) -> _Track:
+    """Raises NotFound, Conflict, Unavailable."""
+    stream = next((s for s in source.technical.subtitles if s.index == stream_index), None)
+    if stream is None:
+        raise NotFound("the file has no such subtitles")
+    if not stream.is_text:
+        raise Conflict("these subtitles are pictures; they can only be painted into the video")
+    check_source(source)
+    stamp = source.stamp
+    return _Track(
+        key=_digest([source.path, stamp.size_bytes, stamp.mtime_ns, stamp.inode, stream_index]),
+        input=("-protocol_whitelist", "file,pipe", "-f", demuxer(source), "-i", f"file:{source.path}"),
+        stream_index=stream_index,
+        is_styled=stream.codec in _STYLED,
+        given=None,
+        limit_s=_EMBEDDED_LIMIT_S,
+    )
+
+
+def _sidecar(source: MediaSource, position: int) -> _Track:
+    """Raises NotFound, Conflict, Unavailable."""
+    if not 0 <= position < len(source.sidecars):
+        raise NotFound("the file has no such subtitles")
+    sidecar = source.sidecars[position]
+    demuxer_name = _DEMUXERS.get(sidecar.format)
+    if demuxer_name is None:
+        raise Conflict("subtitles of this kind cannot be shown")
+    data = _read_sidecar(source.root_path, sidecar.relative_path)
+    return _Track(
+        key=_digest([demuxer_name, sidecar.language, hashlib.sha256(data).hexdigest()]),
+        input=("-protocol_whitelist", "pipe", "-f", demuxer_name, "-i", "pipe:0"),
+        stream_index=0,
+        is_styled=sidecar.format in _STYLED,
+        given=decode_subtitles(data, sidecar.language).encode(),
+        limit_s=_SIDECAR_LIMIT_S,
+    )
+
+
+class _Shelf:
+    """What ffmpeg makes of subtitles: from the cache, or made once for all who wait for it."""
 
     def __init__(self, cache_folder: Callable[[], Awaitable[Path]]) -> None:
         self._cache_folder = cache_folder
         self._cache = SegmentCache(_CACHE_LIMIT_BYTES)
-        self._running: dict[str, asyncio.Task[str]] = {}
+        self._running: dict[str, asyncio.Task[bytes]] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def embedded(self, source: MediaSource, stream_index: int) -> str:
-        """See SubtitleConverter. The first call for a stream reads the whole file. Raises NotFound for a stream that
-        is not there."""
-        stream = next((s for s in source.technical.subtitles if s.index == stream_index), None)
-        if stream is None:
-            raise NotFound("the file has no such subtitles")
-        if not stream.is_text:
-            raise Conflict("these subtitles are pictures; they can only be painted into the video")
-        await asyncio.to_thread(check_source, source)
-        stamp = source.stamp
-        key = _digest([source.path, stamp.size_bytes, stamp.mtime_ns, stamp.inode, stream_index])
-        arguments = ["-protocol_whitelist", "file,pipe", "-f", demuxer(source), "-i", f"file:{source.path}"]
-        arguments += ["-map", f"0:{stream_index}", *_WEBVTT]
-        return await self._converted(key, arguments, None, _EMBEDDED_LIMIT_S)
-
-    async def sidecar(self, source: MediaSource, position: int) -> str:
-        """See SubtitleConverter. Raises NotFound for one that is not there, Conflict for one that cannot be read or is
-        not below the library's root."""
-        if not 0 <= position < len(source.sidecars):
-            raise NotFound("the file has no such subtitles")
-        sidecar = source.sidecars[position]
-        demuxer_name = _DEMUXERS.get(sidecar.format)
-        if demuxer_name is None:
-            raise Conflict("subtitles of this kind cannot be shown")
-        data = await asyncio.to_thread(_read_sidecar, source.root_path, sidecar.relative_path)
-        text = decode_subtitles(data, sidecar.language)
-        arguments = ["-protocol_whitelist", "pipe", "-f", demuxer_name, "-i", "pipe:0", "-map", "0:0", *_WEBVTT]
-        key = _digest([demuxer_name, sidecar.language, hashlib.sha256(data).hexdigest()])
-        return await self._converted(key, arguments, text.encode(), _SIDECAR_LIMIT_S)
-
-    async def _converted(self, key: str, arguments: list[str], given: bytes | None, limit_s: float) -> str:
-        """From the cache, or made once for all who wait for it."""
-        task = self._running.get(key)
-        if task is None:
-            task = asyncio.create_task(self._convert(key, arguments, given, limit_s))
-            self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
-        return await asyncio.shield(task)
-
-    async def _convert(self, key: str, arguments: list[str], given: bytes | None, limit_s: float) -> str:
+    async def get(
+        self, track: _Track, name: str, output: Sequence[str], finish: Callable[[bytes], bytes] = bytes
+    ) -> tuple[Path, bytes]:
+        """The file `name` and what is in it. `output` are ffmpeg's arguments behind the input; `finish` is done to what
+        it writes."""
         folder = await self._cache_folder()
-        name = "subtitles.vtt"
-        known = await asyncio.to_thread(self._cache.find, folder, key, name)
+        work = f"{track.key}/{name}"
+        task = self._running.get(work)
+        if task is None:
+            task = asyncio.create_task(self._make(folder, track, name, output, finish))
+            self._running[work] = task
+            task.add_done_callback(lambda _: self._running.pop(work, None))
+        return folder / track.key / name, await asyncio.shield(task)
+
+    async def _make(
+        self, folder: Path, track: _Track, name: str, output: Sequence[str], finish: Callable[[bytes], bytes]
+    ) -> bytes:
+        known = await asyncio.to_thread(self._cache.find, folder, track.key, name)
         if known is not None:
-            return known.decode()
+            return known
+        arguments = [*track.input, *output]
         async with self._slots:
             try:
-                output = await run_ffmpeg(arguments, given=given, limit_s=limit_s, limit_bytes=_OUTPUT_LIMIT_BYTES)
+                made = await run_ffmpeg(
+                    arguments, given=track.given, limit_s=track.limit_s, limit_bytes=_OUTPUT_LIMIT_BYTES
+                )
             except FfmpegFailed as error:
                 raise Conflict("these subtitles cannot be read") from error
             except OSError as error:
                 raise Unavailable("the converter cannot be started", retry_after_s=10) from error
-        text = clean_webvtt(output.decode("utf-8", "replace"))
-        await asyncio.to_thread(self._cache.put, folder, key, name, text.encode())
-        return text
+        made = finish(made)
+        await asyncio.to_thread(self._cache.put, folder, track.key, name, made)
+        return made
 
 
-_WEBVTT = ("-c:s", "webvtt", "-f", "webvtt", "pipe:1")
+class FfmpegSubtitleConverter:
+    """Implements SubtitleConverter. For one event loop."""
+
+    def __init__(self, cache_folder: Callable[[], Awaitable[Path]]) -> None:
+        self._shelf = _Shelf(cache_folder)
+
+    async def embedded(self, source: MediaSource, stream_index: int) -> str:
+        """See SubtitleConverter. The first call for a stream reads the whole file. Raises NotFound for a stream that
+        is not there."""
+        return await self._webvtt(await asyncio.to_thread(_embedded, source, stream_index))
+
+    async def sidecar(self, source: MediaSource, position: int) -> str:
+        """See SubtitleConverter. Raises NotFound for one that is not there, Conflict for one that cannot be read or is
+        not below the library's root."""
+        return await self._webvtt(await asyncio.to_thread(_sidecar, source, position))
+
+    async def _webvtt(self, track: _Track) -> str:
+        output = ("-map", f"0:{track.stream_index}", "-c:s", "webvtt", "-f", "webvtt", "pipe:1")
+        _, text = await self._shelf.get(
+            track, "subtitles.vtt", output, lambda made: clean_webvtt(made.decode("utf-8", "replace")).encode()
+        )
+        return text.decode()
+
+
+class SubtitlePainter:
+    """Makes what is painted into a picture ready for an encoder. For one event loop."""
+
+    def __init__(self, cache_folder: Callable[[], Awaitable[Path]]) -> None:
+        self._shelf = _Shelf(cache_folder)
+        self._times: OrderedDict[str, asyncio.Task[tuple[float, ...] | None]] = OrderedDict()
+
+    async def get(self, source: MediaSource, key: str, origin_s: Fraction) -> TextSubtitles | BitmapSubtitles:
+        """Subtitles by their key in a plan. `origin_s` is the timestamp of the file's 0. Text within the file is taken
+        out of it once, by reading all of it: raises Unavailable where that takes a while, and goes on with it. Raises
+        NotFound, Conflict too."""
+        kind, _, number = key.partition(":")
+        stream = next((s for s in source.technical.subtitles if key == f"stream:{s.index}"), None)
+        if stream is not None and not stream.is_text:
+            times_key = repr((source.path, source.stamp, stream.index))
+            times = await once_for_all(
+                self._times, times_key, lambda: asyncio.to_thread(_packet_times, source, int(number), origin_s)
+            )
+            return BitmapSubtitles(stream.index, times)
+        read = _sidecar if kind == "sidecar" else _embedded
+        track = await asyncio.to_thread(read, source, int(number))
+        # With the fonts that are attached, which is what they are looked for in.
+        fonts = ("-map", "0:t?", "-c:t", "copy")
+        styled = "copy" if track.is_styled else "ass"
+        output = ("-map", f"0:{track.stream_index}", *fonts, "-c:s", styled, "-f", "matroska", "pipe:1")
+        try:
+            path, _ = await asyncio.wait_for(self._shelf.get(track, "subtitles.mkv", output), _PATIENCE_S)
+        except TimeoutError as error:
+            raise Unavailable("the subtitles are being read from the file", retry_after_s=5) from error
+        return TextSubtitles(str(path), track.key if kind == "sidecar" else "")
+
+
+def _packet_times(source: MediaSource, stream_index: int, origin_s: Fraction) -> tuple[float, ...] | None:
+    """When the packets of a stream are, in seconds; None where the container has no index of them."""
+    if demuxer(source) not in INDEXED:
+        return None
+    with MediaStream(source, stream_index) as media:
+        times = [timestamp * media.time_base - origin_s for timestamp, _, _ in media.keyframes(media.stream)]
+    return tuple(sorted(float(time) for time in times)) or None
 
 
 def clean_webvtt(text: str) -> str:

@@ -46,10 +46,12 @@ class ClientCapabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackOptions:
-    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`.
-    `normalize_loudness` evens out the chosen sound, which means that it is converted."""
+    """What the viewer chose; None leaves the choice to the server. `subtitle_key` is `stream:4` or `sidecar:0`;
+    `burn_in` paints these into the picture although they are text. `normalize_loudness` evens out the chosen sound,
+    which means that it is converted."""
 
     profile: ProfileName = ProfileName.AUTO
     audio_stream_index: int | None = None
     subtitle_key: str | None = None
+    burn_in: bool = False
     normalize_loudness: bool = False

@@ -64,7 +64,7 @@ def decide(
         raise Conflict("this file has neither picture nor sound")
     sound = _selected_audio(technical, options)
     subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
-    burn_in = next((s.stream_index for s in subtitles if s.treatment is Treatment.BURN_IN), None)
+    burn_in = next((s.key for s in subtitles if s.treatment is Treatment.BURN_IN), None)
     if capabilities.open_groups:
         groups = None
     video = _video_plan(picture, technical, capabilities, options, policy, burn_in, groups) if picture else None
@@ -108,14 +108,14 @@ def _video_plan(
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
     policy: ServerPolicy,
-    burn_in: int | None,
+    burn_in: str | None,
     groups: GroupsOfPictures | None,
 ) -> VideoPlan:
     reasons = list(_video_obstacles(stream, technical, capabilities, options))
     if groups is GroupsOfPictures.OPEN:
         reasons.append(_OPEN_GROUPS)
     if burn_in is not None:
-        reasons.append("the chosen subtitles are pictures and are painted into the video")
+        reasons.append("the chosen subtitles are painted into the video")
     if not reasons:
         return VideoPlan(
             stream_index=stream.index,
@@ -134,7 +134,7 @@ def _transcoded_video(
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
     policy: ServerPolicy,
-    burn_in: int | None,
+    burn_in: str | None,
     reasons: tuple[str, ...],
 ) -> VideoPlan:
     rung = _best_rung(stream, capabilities, options, policy)
@@ -146,7 +146,7 @@ def _on_rung(
     rung: Rung,
     capabilities: ClientCapabilities,
     policy: ServerPolicy,
-    burn_in: int | None,
+    burn_in: str | None,
     reasons: tuple[str, ...],
 ) -> VideoPlan:
     ceiling = min(rung.max_height, policy.max_height or rung.max_height, capabilities.max_height or rung.max_height)
@@ -168,7 +168,7 @@ def _on_rung(
         keeps_hdr=keeps_hdr,
         deinterlace=stream.interlaced,
         segment_length_s=policy.segment_length_s,
-        burn_in_stream=burn_in,
+        burn_in=burn_in,
         reasons=reasons,
     )
 
@@ -216,7 +216,7 @@ def _lower_rungs(
     ceiling = min(video.height, lines)
     rate = video.bitrate_bps or 10**12
     lower = [rung for rung in LADDER if rung.max_height < ceiling and rung.video_bitrate_bps < rate]
-    plans = (_on_rung(stream, rung, capabilities, policy, video.burn_in_stream, ()) for rung in lower)
+    plans = (_on_rung(stream, rung, capabilities, policy, video.burn_in, ()) for rung in lower)
     return tuple(plan for plan in plans if plan.height < video.height)
 
 
@@ -365,7 +365,7 @@ def _for_hls(
     capabilities: ClientCapabilities,
     options: PlaybackOptions,
     policy: ServerPolicy,
-    burn_in: int | None,
+    burn_in: str | None,
 ) -> tuple[VideoPlan | None, tuple[AudioPlan, ...]]:
     """What HLS cannot carry as it is, is converted after all."""
     cuttable = bool(_containers(technical) & _REMUX_CONTAINERS)
@@ -417,13 +417,14 @@ def _subtitle_plans(
     for stream in streams:
         key = f"stream:{stream.index}"
         selected = options.subtitle_key == key
-        treatment = Treatment.CONVERT if stream.is_text else Treatment.BURN_IN if selected else Treatment.DROP
+        painted = selected and (options.burn_in or not stream.is_text)
+        beside = Treatment.CONVERT if stream.is_text else Treatment.DROP
         plans.append(
             SubtitlePlan(
                 key=key,
                 stream_index=stream.index,
                 sidecar_position=None,
-                treatment=treatment,
+                treatment=Treatment.BURN_IN if painted else beside,
                 source_format=stream.codec,
                 language=stream.language,
                 label=_subtitle_label(stream.title, stream.language, stream.is_forced, stream.is_hearing_impaired),
@@ -441,7 +442,7 @@ def _subtitle_plans(
                 key=key,
                 stream_index=None,
                 sidecar_position=position,
-                treatment=Treatment.CONVERT,
+                treatment=Treatment.BURN_IN if options.burn_in and options.subtitle_key == key else Treatment.CONVERT,
                 source_format=sidecar.format,
                 language=sidecar.language,
                 label=_subtitle_label(sidecar.title, sidecar.language, sidecar.is_forced, sidecar.is_hearing_impaired),

@@ -25,7 +25,7 @@ class Treatment(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoPlan:
     """COPY, or TRANSCODE to `codec` with `height` lines at `bitrate_bps` in segments of `segment_length_s`.
-    `burn_in_stream` is the subtitle stream painted into the picture. `keeps_hdr`: what is made is HDR as the source is,
+    `burn_in` is the key of the subtitles painted into the picture. `keeps_hdr`: what is made is HDR as the source is,
     in 10 bits; `tone_map`: it is brought down to SDR."""
 
     stream_index: int
@@ -40,7 +40,7 @@ class VideoPlan:
     keeps_hdr: bool = False
     deinterlace: bool = False
     segment_length_s: int = 2
-    burn_in_stream: int | None = None
+    burn_in: str | None = None
     reasons: tuple[str, ...] = ()
 
 

@@ -5326,6 +5326,12 @@ export interface components {
              */
             subtitle_key?: string | null;
             /**
+             * Burn In
+             * @description Paint the chosen subtitles into the picture, with the styling of ASS and SSA and the fonts in the file, instead of giving them as WebVTT beside it; converts the picture. Subtitles that are pictures are painted in whatever this says
+             * @default false
+             */
+            burn_in?: boolean;
+            /**
              * Normalize Loudness
              * @description Even out the loudness of the chosen sound; converts it
              * @default false

@@ -32,6 +32,8 @@ export class Player {
 	session = $state.raw<PlaybackSession | null>(null);
 	/** The chosen subtitles, or null for none. */
 	subtitleKey = $state<string | null>(null);
+	/** The chosen subtitles are painted into the picture, as they are styled. */
+	burnsIn = $state(false);
 	audioIndex = $state<number | null>(null);
 	profile = $state<Profile>('auto');
 	ended = $state(false);
@@ -96,6 +98,7 @@ export class Player {
 		this.#saved_ms = -1;
 		this.audioIndex = null;
 		this.subtitleKey = null;
+		this.burnsIn = false;
 		this.ended = false;
 		this.#recoveries = [];
 		this.#converts = false;
@@ -141,13 +144,14 @@ export class Player {
 		await this.#start(this.position_ms);
 	}
 
-	async chooseSubtitles(key: string | null): Promise<void> {
+	async chooseSubtitles(key: string | null, burnsIn = false): Promise<void> {
 		const chosen = this.session?.subtitles.find((choice) => choice.key === key);
 		const before = this.session?.subtitles.find((choice) => choice.key === this.subtitleKey);
 		this.subtitleKey = key;
+		this.burnsIn = burnsIn;
 		localStorage.setItem(SUBTITLE_PREFERENCE, chosen ? (chosen.language ?? '') : 'off');
-		// Subtitles that are pictures are painted into the video by the server.
-		if ((chosen && !chosen.url) || (before && !before.url)) await this.#start(this.position_ms);
+		// Subtitles that are pictures, or are to be seen as they are styled, are painted into the video by the server.
+		if (burnsIn || (chosen && !chosen.url) || (before && !before.url)) await this.#start(this.position_ms);
 		else this.#showSubtitles();
 	}
 
@@ -171,7 +175,7 @@ export class Player {
 				device: { name: deviceName(), client: 'Odeion Web' },
 				...(this.#fileId ? { file_id: this.#fileId } : {}),
 				...(this.audioIndex !== null ? { audio_stream_index: this.audioIndex } : {}),
-				...(this.subtitleKey !== null ? { subtitle_key: this.subtitleKey } : {})
+				...(this.subtitleKey !== null ? { subtitle_key: this.subtitleKey, burn_in: this.burnsIn } : {})
 			};
 			const started = await ok(api.POST('/api/playback/sessions', { body }));
 			if (generation !== this.#generation) return;

@@ -138,6 +138,12 @@ class StartSessionRequest(Request):
     subtitle_key: Annotated[str, StringConstraints(max_length=16, pattern=r"^(stream|sidecar):\d{1,5}$")] | None = (
         Field(None, description="Of a bitmap track: paint it into the picture")
     )
+    burn_in: bool = Field(
+        False,
+        description="Paint the chosen subtitles into the picture, with the styling of ASS and SSA and the fonts in the "
+        "file, instead of giving them as WebVTT beside it; converts the picture. Subtitles that are pictures are "
+        "painted in whatever this says",
+    )
     normalize_loudness: bool = Field(False, description="Even out the loudness of the chosen sound; converts it")
     start_position_ms: Milliseconds | None = Field(None, description="Null resumes where the viewer left off")
     capabilities: CapabilitiesBody
@@ -171,6 +177,7 @@ async def create_playback_session(viewer: Viewer, body: StartSessionRequest) -> 
                 profile=body.profile,
                 audio_stream_index=body.audio_stream_index,
                 subtitle_key=body.subtitle_key,
+                burn_in=body.burn_in,
                 normalize_loudness=body.normalize_loudness,
             ),
             device=Device(name=body.device.name, client=body.device.client),
