@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from odeion.adapters.postgres.tables.libraries import media_files
 from odeion.adapters.postgres.tables.playback import playback_sessions
 from odeion.domain.identity.users import Role
+from odeion.domain.media_file import FileStamp, GroupsOfPictures
 from tests.harness import Client, Harness, Reply, Shelf
 
 BROWSER = {
@@ -64,6 +66,34 @@ class TestSessions:
             ("audio", "copy"),
             ("subtitle", "convert"),
         }
+
+    async def test_knows_what_the_index_tells_of_the_groups_of_pictures(self, harness: Harness, admin: Client) -> None:
+        chromium = BROWSER | {"open_groups": False}
+        first = (await start(admin, chromium)).json
+        assert first["mode"] == "direct_play"
+        store = harness.container.media_indexes()
+        async with harness.engine.connect() as connection:
+            size, mtime, inode = (
+                await connection.execute(
+                    select(media_files.c.size_bytes, media_files.c.mtime_ns, media_files.c.inode).where(
+                        media_files.c.id == first["file_id"]
+                    )
+                )
+            ).one()
+        await store.put(first["file_id"], FileStamp(size, mtime, inode), 3, GroupsOfPictures.OPEN, b"")
+        session = (await start(admin, chromium)).json
+        assert session["mode"] == "transcode"
+        assert session["reasons"] == ["the picture has open groups of pictures, and this client cannot seek in these"]
+        assert (await start(admin)).json["mode"] == "direct_play"
+        # An index of what the file was says nothing of what it is.
+        await store.put(first["file_id"], FileStamp(size, mtime + 1, inode), 3, GroupsOfPictures.OPEN, b"")
+        assert (await start(admin, chromium)).json["mode"] == "direct_play"
+
+    async def test_text_is_painted_in_on_wish(self, admin: Client) -> None:
+        session = (await start(admin, subtitle_key="sidecar:0", burn_in=True)).json
+        assert session["mode"] == "transcode"
+        assert session["subtitles"][0]["url"] is None
+        assert (await start(admin, subtitle_key="sidecar:0")).json["mode"] == "direct_play"
 
     async def test_the_former_one_on_this_device_ends(self, harness: Harness, admin: Client) -> None:
         first, second = (await start(admin)).json, (await start(admin)).json

@@ -34,6 +34,14 @@ class SegmentCache:
             os.utime(path)
         return data
 
+    def keep(self, folder: Path, key: str, name: str) -> bool:
+        """Whether it is there; then it counts as used now."""
+        try:
+            os.utime(folder / key / name)
+        except OSError:
+            return False
+        return True
+
     def has(self, folder: Path, key: str, name: str) -> bool:
         return (folder / key / name).is_file()
 

@@ -125,9 +125,9 @@ class _Shelf:
 
     async def get(
         self, track: _Track, name: str, output: Sequence[str], finish: Callable[[bytes], bytes] = bytes
-    ) -> tuple[Path, bytes]:
-        """The file `name` and what is in it. `output` are ffmpeg's arguments behind the input; `finish` is done to what
-        it writes."""
+    ) -> bytes:
+        """What is in the file `name`. `output` are ffmpeg's arguments behind the input; `finish` is done to what it
+        writes."""
         folder = await self._cache_folder()
         work = f"{track.key}/{name}"
         task = self._running.get(work)
@@ -135,7 +135,14 @@ class _Shelf:
             task = asyncio.create_task(self._make(folder, track, name, output, finish))
             self._running[work] = task
             task.add_done_callback(lambda _: self._running.pop(work, None))
-        return folder / track.key / name, await asyncio.shield(task)
+        return await asyncio.shield(task)
+
+    async def place(self, track: _Track, name: str, output: Sequence[str]) -> Path:
+        """Where that file is, for others to read."""
+        folder = await self._cache_folder()
+        if not await asyncio.to_thread(self._cache.keep, folder, track.key, name):
+            await self.get(track, name, output)
+        return folder / track.key / name
 
     async def _make(
         self, folder: Path, track: _Track, name: str, output: Sequence[str], finish: Callable[[bytes], bytes]
@@ -176,7 +183,7 @@ class FfmpegSubtitleConverter:
 
     async def _webvtt(self, track: _Track) -> str:
         output = ("-map", f"0:{track.stream_index}", "-c:s", "webvtt", "-f", "webvtt", "pipe:1")
-        _, text = await self._shelf.get(
+        text = await self._shelf.get(
             track, "subtitles.vtt", output, lambda made: clean_webvtt(made.decode("utf-8", "replace")).encode()
         )
         return text.decode()
@@ -208,7 +215,7 @@ class SubtitlePainter:
         styled = "copy" if track.is_styled else "ass"
         output = ("-map", f"0:{track.stream_index}", *fonts, "-c:s", styled, "-f", "matroska", "pipe:1")
         try:
-            path, _ = await asyncio.wait_for(self._shelf.get(track, "subtitles.mkv", output), _PATIENCE_S)
+            path = await asyncio.wait_for(self._shelf.place(track, "subtitles.mkv", output), _PATIENCE_S)
         except TimeoutError as error:
             raise Unavailable("the subtitles are being read from the file", retry_after_s=5) from error
         return TextSubtitles(str(path), track.key if kind == "sidecar" else "")
