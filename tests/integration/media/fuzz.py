@@ -30,6 +30,7 @@ from tests.integration.media.matroska import Style
 SEEDS = (
     *("h264_aac_mp4", "open_gop_mp4", "trimmed_mp4", "fragmented_mp4", "hevc10_mp4", "late_audio_mp4"),
     *("open_gop_mkv", "h264_surround_mkv", "no_cues_mkv", "hevc10_mkv", "vp9_webm", "av1_mkv"),
+    *("mixed_gop_mp4", "mixed_gop_mkv"),
     *("transport_stream", "hevc10_ts", "two_sounds_m2ts"),
 )
 _LIMIT_S = 60.0
