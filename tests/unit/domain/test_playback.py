@@ -132,6 +132,13 @@ class TestServerPolicy:
         assert (kept.codec, kept.keeps_hdr, kept.tone_map) == ("hevc", True, False)
         assert (lost.codec, lost.keeps_hdr, lost.tone_map) == ("h264", False, True)
 
+    def test_hdr_is_not_kept_where_subtitles_are_painted_in(self) -> None:
+        uhd = film("matroska,webm", video=(replace(UHD_HDR, interlaced=True),), subtitles=(PGS,))
+        offered = ServerPolicy(hevc=True)
+        assert plan(uhd, HDR_TV, policy=offered).video.keeps_hdr  # type: ignore[union-attr]
+        painted = plan(uhd, HDR_TV, policy=offered, subtitle_key="stream:4").video
+        assert painted is not None and painted.tone_map and not painted.keeps_hdr
+
     def test_segments_are_as_long_as_the_server_says(self) -> None:
         video = plan(film(video=(replace(H264, codec="mpeg2video"),)), policy=ServerPolicy(segment_length_s=4)).video
         assert video is not None and video.segment_length_s == 4
@@ -329,6 +336,8 @@ class TestTranscode:
         known = (VideoCapability(codec="h264", max_width=640), VideoCapability(codec="h264", max_width=1280))
         decided = plan(film(video=(wide,)), replace(BROWSER, video=known))
         assert decided.video and decided.video.width == 1280
+        # At the rate that suits it.
+        assert decided.video.rung == "mobile"
 
     def test_sizes_are_even(self) -> None:
         odd = replace(H264, codec="hevc", width=853, height=481)

@@ -94,12 +94,10 @@ class TextSubtitles:
     path: str
     variant: str = ""
 
-    def filter(self, stream: VideoStream, plan: VideoPlan) -> str:
-        """Paints them into pictures of a plan's size."""
+    def filter(self, stream: VideoStream) -> str:
+        """Paints them into pictures of any size, as they were drawn for those of the stream."""
         width, height = (round(length) for length in stream.display_size)
-        # A renderer that takes 10 bits gives 10 bits.
-        pixels = "yuv420p10le" if plan.keeps_hdr else "yuv420p"
-        return f"format={pixels},subtitles=filename={filter_value(f'file:{self.path}')}:original_size={width}x{height}"
+        return f"format=yuv420p,subtitles=filename={filter_value(f'file:{self.path}')}:original_size={width}x{height}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +330,7 @@ class VideoEncoding(Encoding):
         ready = f"{finished(self.stream, plan, encoder)}[out]"
         picture = f"[0:{plan.stream_index}]{','.join(chain)}"
         if isinstance(self.subtitles, TextSubtitles):
-            return f"{picture},{self.subtitles.filter(self.stream, plan)},{ready}"
+            return f"{picture},{self.subtitles.filter(self.stream)},{ready}"
         if self.subtitles is None:
             return f"{picture},{ready}"
         # Subtitles drawn for a picture with black bars stand where its lower edge was: align the lower edges.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence, Set
 
 from odeion.domain.media_file import (
@@ -154,7 +155,13 @@ def _on_rung(
     width, height = _largest_size(stream, ceiling, codec, capabilities)
     rates = (capabilities.max_bitrate_bps, policy.max_video_bitrate_bps)
     is_hdr = stream.hdr is not HdrFormat.SDR
-    keeps_hdr = is_hdr and stream.hdr in _HDR_TARGETS & capabilities.hdr and _decodes_ten_bits(codec, capabilities)
+    # The white of painted subtitles would be as bright as HDR can be.
+    keeps_hdr = (
+        is_hdr
+        and burn_in is None
+        and stream.hdr in _HDR_TARGETS & capabilities.hdr
+        and _decodes_ten_bits(codec, capabilities)
+    )
     return VideoPlan(
         stream_index=stream.index,
         treatment=Treatment.TRANSCODE,
@@ -227,8 +234,9 @@ def _best_rung(
     if chosen is not None:
         return chosen
     # The smallest rung that keeps the whole picture, within what the client can take.
-    _, lines = stream.display_size
-    limit = min(lines, capabilities.max_height or lines, policy.max_height or lines, 1080)
+    lines = math.ceil(stream.display_size[1])
+    _, decoded = _largest_size(stream, lines, _target_codec(capabilities, policy), capabilities)
+    limit = min(decoded, capabilities.max_height or lines, policy.max_height or lines, 1080)
     fitting = [profile for profile in LADDER if profile.max_height >= limit]
     profile = fitting[-1] if fitting else LADDER[0]
     ceiling_bps = min(
