@@ -56,6 +56,11 @@ def joined(target: Path, *parts: Path) -> Path:
     return target
 
 
+async def copied_sound(path: Path, producer: HlsRenditionProducer, folder: Path) -> Path:
+    source = hls.probe(path)
+    return (await hls.produce(producer, source, hls.plan_for(source, COPIES_ALL).audio[0], folder / "sound")).whole
+
+
 async def copied(path: Path, producer: HlsRenditionProducer, folder: Path) -> tuple[list[Seen], list[Seen]]:
     """The pictures and the frames of sound that come out."""
     source = hls.probe(path)
@@ -115,11 +120,28 @@ def pes_packets(data: bytes | bytearray, pid: int = 0x100) -> list[tuple[int, in
     return found
 
 
+def _of_sound(data: bytearray) -> int:
+    """Where a packet lies in the middle of frames of sound."""
+    return pes_packets(data, 0x101)[60][0] + PACKET
+
+
+def _packet(data: bytearray, at: int) -> bytes:
+    return bytes(data[at : at + PACKET])
+
+
+def _drop(data: bytearray, at: int) -> None:
+    del data[at : at + PACKET]
+
+
 DAMAGES: dict[str, Callable[[bytearray], None]] = {
     "lost_packets": lambda data: data.__delitem__(slice(PACKET * 900, PACKET * 930)),
     "lost_bytes": lambda data: data.__delitem__(slice(PACKET * 900 + 50, PACKET * 900 + 51)),
     "noise_between": lambda data: data.__setitem__(slice(PACKET * 900, PACKET * 900), b"\x47\x13" * 3000),
     "zeros": lambda data: data.__setitem__(slice(PACKET * 900, PACKET * 920), bytes(PACKET * 20)),
+    "one_of_sound": lambda data: _drop(data, _of_sound(data)),
+    "sent_twice": lambda data: data.__setitem__(
+        slice(_of_sound(data), _of_sound(data)), _packet(data, _of_sound(data))
+    ),
     "cut_off": lambda data: data.__delitem__(slice(len(data) - 3 * PACKET - 100, len(data))),
 }
 
@@ -139,6 +161,19 @@ class TestDamage:
             assert sum((packet.checksum, round(packet.pts, 2)) not in known for packet in found) <= 3
             times = [packet.dts for packet in found if packet.dts is not None]
             assert times == sorted(times)
+
+    @pytest.mark.parametrize("damage", ["lost_packets", "zeros", "one_of_sound", "sent_twice"])
+    async def test_frames_of_sound_are_whole_or_left_out(
+        self, damage: str, film: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        """Browsers break off at one that is put together from two."""
+        broken = changed(film, tmp_path / "broken.ts", DAMAGES[damage])
+        sounds = hls.packets(await copied_sound(broken, producer, tmp_path))
+        expected = hls.packets(await copied_sound(film, producer, tmp_path / "whole"))
+        assert {packet.checksum for packet in sounds} <= {packet.checksum for packet in expected}
+        lost = len(expected) - len(sounds)
+        assert lost <= 60
+        assert (lost == 0) == (damage == "sent_twice")
 
     async def test_of_one_timestamp_costs_one_picture(
         self, film: Path, producer: HlsRenditionProducer, tmp_path: Path

@@ -158,24 +158,55 @@ def _payload(data: bytes, at: int) -> bytes:
 def units(
     window: Window, stride: int, pid: int, start: int, end: int, chunk_bytes: int = _CHUNK_BYTES
 ) -> Iterator[bytes]:
-    """The PES packets of a stream between two places, the last as far as it goes there."""
-    high, low = pid >> 8, pid & 0xFF
+    """The PES packets of a stream between two places, the last as far as it goes there. Of those that lost packets the
+    rest is there."""
     parts: list[bytes] = []
-    for run in _runs(window, stride, start, end, chunk_bytes):
-        flags, lows = run.column(1, stride), run.column(2, stride)
-        own = [
-            n for n, (flag, other) in enumerate(zip(flags, lows, strict=True)) if other == low and flag & 0x9F == high
-        ]
-        for number in own:
-            content = _payload(run.data, run.at + number * stride)
-            if flags[number] & 0x40:
-                if parts:
-                    yield b"".join(parts)
-                parts = [content]
-            elif parts:
-                parts.append(content)
+    for begins, content, _ in _contents(window, stride, pid, start, end, chunk_bytes):
+        if begins:
+            if parts:
+                yield b"".join(parts)
+            parts = [content]
+        elif parts:
+            parts.append(content)
     if parts:
         yield b"".join(parts)
+
+
+def unbroken_units(window: Window, stride: int, pid: int, start: int, end: int) -> Iterator[bytes | None]:
+    """As `units`, but a PES packet ends where packets were lost, and then a None is given."""
+    parts: list[bytes] = []
+    last: tuple[int, bytes] | None = None
+    for begins, content, counter in _contents(window, stride, pid, start, end, _CHUNK_BYTES):
+        if last == (counter, content):
+            # A packet may be sent twice.
+            continue
+        lost = last is not None and counter != (last[0] + 1) & 0xF
+        last = counter, content
+        if (begins or lost) and parts:
+            yield b"".join(parts)
+            parts = []
+        if lost:
+            yield None
+        if begins or parts:
+            parts.append(content)
+    if parts:
+        yield b"".join(parts)
+
+
+def _contents(
+    window: Window, stride: int, pid: int, start: int, end: int, chunk_bytes: int
+) -> Iterator[tuple[bool, bytes, int]]:
+    """Of the packets of a stream: whether a PES packet begins, the payload, and the continuity counter."""
+    high, low = pid >> 8, pid & 0xFF
+    for run in _runs(window, stride, start, end, chunk_bytes):
+        data = run.data
+        columns = zip(run.column(1, stride), run.column(2, stride), run.column(3, stride), strict=True)
+        for at, (flag, other, control) in zip(range(run.at, len(data), stride), columns, strict=False):
+            if other == low and flag & 0x9F == high:
+                # Nearly all have nothing but payload.
+                content = data[at + 4 : at + _PACKET_BYTES] if control & 0x30 == 0x10 else _payload(data, at)
+                if content:
+                    yield flag & 0x40 != 0, content, control & 0xF
 
 
 class Start(NamedTuple):
@@ -441,11 +472,13 @@ class Sound(NamedTuple):
     header: Frame
 
 
-def timed_payloads(packets: Iterable[bytes], clock: Clock) -> Iterator[tuple[int | None, bytes]]:
-    """What PES packets hold, with their times as `clock` reads them."""
+def timed_payloads(packets: Iterable[bytes | None], clock: Clock) -> Iterator[tuple[int | None, bytes] | None]:
+    """What PES packets hold, with their times as `clock` reads them; None where something was lost."""
     for packet in packets:
-        unit = read_unit(packet)
-        if unit is not None:
+        unit = read_unit(packet) if packet is not None else None
+        if packet is None or unit is None:
+            yield None
+        else:
             time = clock.read(unit.pts) if unit.pts is not None else None
             yield time, packet[unit.body : unit.end]
 
@@ -455,9 +488,9 @@ def ticks_of(frame: Sound, scale: Scale, timescale: int) -> int:
     return scale.ticks(frame.pts) + (2 * frame.samples * timescale + frame.header.rate_hz) // (2 * frame.header.rate_hz)
 
 
-def sound(payloads: Iterable[tuple[int | None, bytes]], codec: str) -> Iterator[Sound]:
-    """The frames in what PES packets with these times hold. Those before the first time, and a last one that is cut
-    off, are left out. Raises Damaged."""
+def sound(payloads: Iterable[tuple[int | None, bytes] | None], codec: str) -> Iterator[Sound]:
+    """The frames in what PES packets with these times hold. Those before the first time, one that is cut off, by the
+    end or by a loss (None), and one that no other follows where it should end are left out. Raises Damaged."""
     read, sync = FRAMES[codec], _FIRST_BYTES[codec]
     data, at, skipped = b"", 0, 0
     # Where in `data` PES packets begin whose times no frame has got yet.
@@ -466,7 +499,13 @@ def sound(payloads: Iterable[tuple[int | None, bytes]], codec: str) -> Iterator[
     after = 0
     waiting: Sound | None = None
     in_step = False
-    for time, payload in payloads:
+    for held in payloads:
+        if held is None:
+            data, at, in_step = b"", 0, False
+            pts = None
+            marks.clear()
+            continue
+        time, payload = held
         marks = deque((place - at, known) for place, known in marks)
         data, at = data[at:] + payload, 0
         if time is not None:
@@ -480,7 +519,8 @@ def sound(payloads: Iterable[tuple[int | None, bytes]], codec: str) -> Iterator[
                 follows = read(data, at + header.size)
                 header = header if follows is not None and follows.rate_hz == header.rate_hz else None
             if header is None:
-                in_step = False
+                if in_step:
+                    waiting, in_step = None, False
                 found = data.find(sync, at + 1)
                 skipped += (found if found >= 0 else len(data)) - at
                 at = found if found >= 0 else len(data)

@@ -22,6 +22,7 @@ from odeion.adapters.ffmpeg.transport import (
     sound,
     ticks_of,
     timed_payloads,
+    unbroken_units,
     units,
     with_lengths,
     without_recovery_point,
@@ -80,7 +81,7 @@ def audio_segment(
     first_frame = number * audio.frames_per_segment
     end_frame = first_frame + audio.frames_per_segment if number + 1 < audio.segments else 1 << 62
     scale = Scale(Fraction(1, CLOCK_HZ), stream.timescale, origin_s)
-    packets = units(window, cutting.stride, cutting.pid, cutting.places[number], cutting.ends[number])
+    packets = unbroken_units(window, cutting.stride, cutting.pid, cutting.places[number], cutting.ends[number])
     times: list[int] = []
     frames_found: list[bytes] = []
     following: int | None = None

@@ -39,6 +39,7 @@ from odeion.adapters.ffmpeg.transport import (
     starts,
     ticks_of,
     timed_payloads,
+    unbroken_units,
     units,
 )
 from odeion.adapters.ffmpeg.window import Window
@@ -214,7 +215,7 @@ class TransportStream:
         first = max(first + len(walked.places), 0) if first < 0 else first
         if first >= len(walked.places):
             return []
-        found = units(self._window, self._layout.stride, walked.pid, walked.places[first], self._window.size)
+        found = unbroken_units(self._window, self._layout.stride, walked.pid, walked.places[first], self._window.size)
         return list(sound(timed_payloads(islice(found, count), Clock(walked.times[first])), walked.codec))
 
 
