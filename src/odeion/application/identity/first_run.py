@@ -95,9 +95,10 @@ class FirstRun:
 
     async def _check_code(self, code: str, caller: Caller) -> None:
         async with self._uow() as tx:
+            # In this order: whoever completes it meanwhile takes the code away along with it.
+            expected = await tx.settings.find(_CODE_SETTING)
             if await tx.users.any_exists():
                 raise Conflict("the set-up is already done; sign in instead")
-            expected = await tx.settings.find(_CODE_SETTING)
         if not isinstance(expected, str) or not hmac.compare_digest(expected, _digest(code)):
             await self._throttle.failed(_THROTTLE_NAME, caller.address)
             raise Forbidden("this is not the set-up code; it is printed where the server was started")
