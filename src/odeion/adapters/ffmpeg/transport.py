@@ -193,6 +193,13 @@ def unbroken_units(window: Window, stride: int, pid: int, start: int, end: int) 
         yield b"".join(parts)
 
 
+def counted_units(window: Window, stride: int, pid: int, start: int, end: int) -> list[bytes | None]:
+    """Those of `unbroken_units`; of a stream whose packets are not counted rightly, those of `units`."""
+    found = list(unbroken_units(window, stride, pid, start, end))
+    counted = found.count(None) * 3 <= len(found)
+    return found if counted else list(units(window, stride, pid, start, end))
+
+
 def _contents(
     window: Window, stride: int, pid: int, start: int, end: int, chunk_bytes: int
 ) -> Iterator[tuple[bool, bytes, int]]:

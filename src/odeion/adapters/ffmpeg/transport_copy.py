@@ -2,6 +2,7 @@
 way MP4 has it.
 
 Times are those of the file. H.264 and HEVC lose their start codes and AAC its ADTS headers; nothing else is changed.
+Where packets were lost, pictures are left out up to the next keyframe, and frames of sound that are not whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from odeion.adapters.ffmpeg.timing import AudioGrid, Scale, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport import (
     CLOCK_HZ,
     Clock,
+    counted_units,
     nal_units,
     near,
     read_picture,
@@ -22,8 +24,6 @@ from odeion.adapters.ffmpeg.transport import (
     sound,
     ticks_of,
     timed_payloads,
-    unbroken_units,
-    units,
     with_lengths,
     without_recovery_point,
 )
@@ -43,22 +43,34 @@ def video_segment(
     decoded: list[int] = []
     pictures: list[bytes] = []
     keys: list[bool] = []
-    goes_on = False
-    for packet in units(window, cutting.stride, cutting.pid, cutting.places[number], cutting.places[number + 1]):
+    # Whether what comes next can belong to the last picture, and whether it can refer to those before.
+    goes_on = whole = True
+    for packet in counted_units(
+        window, cutting.stride, cutting.pid, cutting.places[number], cutting.places[number + 1]
+    ):
+        if packet is None:
+            # Browsers break off where a reference is missing: nothing is shown until the next keyframe.
+            goes_on = False
+            if whole and len(pictures) > 1:
+                for column in (shown, decoded, pictures, keys):
+                    column.pop()
+            whole = False
+            continue
         unit = read_unit(packet)
         nals = nal_units(packet[unit.body : unit.end]) if unit is not None else []
         if unit is None or unit.pts is None or unit.dts is None:
             # The rest of a picture, unless that was lost.
-            if goes_on:
+            if goes_on and pictures:
                 pictures[-1] += with_lengths(nals)
             continue
         time = clock.read(unit.dts)
-        goes_on = time is not None and bool(nals)
-        if time is None or not nals:
+        key = bool(read_picture(cutting.codec, nals).entry)
+        whole = whole or key
+        goes_on = time is not None and bool(nals) and whole
+        if time is None or not goes_on:
             continue
         shown.append(scale.ticks(near(unit.pts, time)))
         decoded.append(scale.ticks(time))
-        key = bool(read_picture(cutting.codec, nals).entry)
         if key and pictures and cutting.keeps_idr_only:
             kept = without_recovery_point(nals)
             key, nals = len(kept) == len(nals), kept
@@ -81,7 +93,7 @@ def audio_segment(
     first_frame = number * audio.frames_per_segment
     end_frame = first_frame + audio.frames_per_segment if number + 1 < audio.segments else 1 << 62
     scale = Scale(Fraction(1, CLOCK_HZ), stream.timescale, origin_s)
-    packets = unbroken_units(window, cutting.stride, cutting.pid, cutting.places[number], cutting.ends[number])
+    packets = counted_units(window, cutting.stride, cutting.pid, cutting.places[number], cutting.ends[number])
     times: list[int] = []
     frames_found: list[bytes] = []
     following: int | None = None
