@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import itertools
 import random
@@ -210,6 +211,28 @@ class TestCopies:
         self, name: str, samples: Path, producer_without_indexes: HlsRenditionProducer, tmp_path: Path
     ) -> None:
         await is_whole(hls.make(name, samples), producer_without_indexes, tmp_path)
+
+    async def test_leaves_no_file_open_for_those_who_do_not_wait(
+        self, samples: Path, producer: HlsRenditionProducer
+    ) -> None:
+        film = hls.make("h264_surround_mkv", samples)
+        source = hls.probe(film)
+        video = hls.plan_for(source, COPIES_ALL).video
+        assert video is not None
+        whole = await hls.fetch(producer, source, video, 0)
+        given_up = 0
+        for patience in range(60):
+            asking = asyncio.create_task(hls.fetch(producer, source, video, 0))
+            for _ in range(patience % 12):
+                await asyncio.sleep(0)
+            given_up += asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        # Threads finish what they are at.
+        await asyncio.sleep(0.5)
+        links = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+        opened = [link for link in links if link.readlink() == film]
+        assert (given_up > 20, opened) == (True, [])
+        assert await hls.fetch(producer, source, video, 0) == whole
 
     @pytest.mark.parametrize(("picture", "sound", "suffix"), dict.fromkeys(MATRIX))
     async def test_knows_the_ways_of_containers_and_codecs(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from odeion.adapters.ffmpeg import indexed_copy
 from odeion.adapters.ffmpeg.codec_strings import codec_string
@@ -249,28 +251,60 @@ def _facts(source: MediaSource, rendition: Rendition, codecs: str, peak_bps: int
 async def _cut_by_index(
     source: MediaSource, index: MediaIndex, stream: IndexedStream, number: int
 ) -> AsyncGenerator[bytes]:
-    descriptor = await asyncio.to_thread(open_source, source)
+    cut = _Cut(source, index, stream, number)
     try:
-        pieces = indexed_copy.segment(index, stream, number, descriptor)
-        # A hop to a thread takes as long as reading a quarter of a megabyte that is in memory.
-        while batch := await asyncio.to_thread(_next_pieces, pieces):
-            for piece in batch:
+        while not cut.finished:
+            for piece in await asyncio.to_thread(cut.go_on):
                 yield piece
     finally:
-        os.close(descriptor)
+        cut.close()
 
 
-def _next_pieces(pieces: Iterator[bytes]) -> list[bytes]:
-    """A few megabytes of them; empty after the last. Raises Unavailable."""
-    batch: list[bytes] = []
-    try:
-        for piece in pieces:
-            batch.append(piece)
-            if sum(map(len, batch)) >= _BATCH_BYTES:
-                break
+class _Cut:
+    """A segment on its way, a few megabytes at a time, in threads. A hop to one takes as long as reading a quarter of a
+    megabyte that is in memory, so most segments take one."""
+
+    def __init__(self, source: MediaSource, index: MediaIndex, stream: IndexedStream, number: int) -> None:
+        self.finished = False
+        self._source = source
+        self._segment = partial(indexed_copy.segment, index, stream, number)
+        self._pieces: Iterator[bytes] = iter(())
+        self._descriptor: int | None = None
+        self._in_use = threading.Lock()
+        self._closed = False
+
+    def go_on(self) -> list[bytes]:
+        """Raises Unavailable, and Conflict for a file that changed."""
+        try:
+            with self._in_use:
+                return self._next_pieces()
+        finally:
+            if self._closed:
+                self.close()
+
+    def close(self) -> None:
+        """A thread may still be at work for a client that went away: then it closes the file."""
+        self._closed = True
+        if self._in_use.acquire(blocking=False):
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._in_use.release()
+
+    def _next_pieces(self) -> list[bytes]:
+        if self._descriptor is None:
+            self._descriptor = open_source(self._source)
+            self._pieces = self._segment(self._descriptor)
+        batch: list[bytes] = []
+        try:
+            for piece in self._pieces:
+                batch.append(piece)
+                if sum(map(len, batch)) >= _BATCH_BYTES:
+                    return batch
+        except (Damaged, DamagedIndex, OSError, ValueError) as error:
+            raise Unavailable("the file is damaged or its disk is failing") from error
+        self.finished = True
         return batch
-    except (Damaged, DamagedIndex, OSError, ValueError) as error:
-        raise Unavailable("the file is damaged or its disk is failing") from error
 
 
 async def _resumed(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
