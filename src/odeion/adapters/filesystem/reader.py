@@ -28,14 +28,24 @@ class LocalFileReader:
 
     @asynccontextmanager
     async def open(self, source: MediaSource) -> AsyncIterator[LocalFile]:
+        opening = asyncio.ensure_future(asyncio.to_thread(os.open, source.path, os.O_RDONLY | os.O_CLOEXEC))
         try:
-            descriptor = await asyncio.to_thread(os.open, source.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_after_all)
+            raise
         except OSError as error:
             raise Unavailable("the file cannot be read now; its disk may be away", retry_after_s=30) from error
         try:
             yield LocalFile(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _close_after_all(opening: asyncio.Future[int]) -> None:
+    """The client went away while a slow disk was asked."""
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 @dataclass(frozen=True, slots=True)
