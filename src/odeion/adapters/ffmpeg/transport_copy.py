@@ -80,9 +80,8 @@ def video_segment(
         raise Damaged("a part of the file has no picture")
     until = decoded[-1] + usual_step(decoded) if last else scale.ticks(cutting.times[number + 1])
     times = time_video(shown, decoded, until, opens_timeline=first)
-    yield video_header(
-        number, Track(stream.track_id, stream.timescale, b""), times, [len(picture) for picture in pictures], keys
-    )
+    track = Track(stream.track_id, stream.timescale, b"")
+    yield video_header(number, track, times, [len(picture) for picture in pictures], keys)
     yield from _in_pieces(pictures)
 
 
@@ -108,9 +107,8 @@ def audio_segment(
         times.append(time)
         frames_found.append(frame.data)
     opening, durations = audio.durations(number, times, following)
-    yield audio_header(
-        number, Track(stream.track_id, stream.timescale, b""), opening, durations, [len(data) for data in frames_found]
-    )
+    track = Track(stream.track_id, stream.timescale, b"")
+    yield audio_header(number, track, opening, durations, [len(data) for data in frames_found])
     yield from _in_pieces(frames_found)
 
 
@@ -126,7 +124,3 @@ def _in_pieces(samples: list[bytes]) -> Iterator[bytes]:
             group, size = [], 0
     if group:
         yield b"".join(group)
-
-
-def _track(stream: IndexedStream) -> Track:
-    return Track(stream.track_id, stream.timescale, b"")
