@@ -15,7 +15,7 @@ from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
 from odeion.domain.media_file import GroupsOfPictures
 from odeion.domain.playback.plan import Treatment
-from odeion.domain.shared.errors import Conflict
+from odeion.domain.shared.errors import Conflict, NotFound
 from tests.integration.media import hls
 from tests.integration.media.hls import COPIES_ALL, Seen, h264, pattern, tone
 
@@ -283,6 +283,23 @@ class TestRefusals:
         made = await hls.produce(producer, source, converted(source, plan.video, obstacle), tmp_path / "video")
         assert made.grid.duration_s == pytest.approx(25, abs=0.2)
         assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
+
+    async def test_are_made_good_by_converting(
+        self, film: Path, tmp_path: Path, producer: HlsRenditionProducer
+    ) -> None:
+        behind = hls.encode(tmp_path / "other.ts", *OTHERS["another_profile"])
+        source = hls.probe(joined(tmp_path / "joined.ts", film, behind))
+        plan = hls.plan_for(source, COPIES_ALL)
+        assert plan.video is not None
+        assert plan.video.treatment is Treatment.COPY
+        made = await hls.produce(producer, source, plan.video, tmp_path / "video")
+        assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
+        facts = await producer.facts(source, plan.video)
+        assert facts.keyframe_bandwidth_bps is None
+        with pytest.raises(NotFound):
+            await producer.keyframe(source, plan.video, 0)
+        sound = await hls.produce(producer, source, plan.audio[0], tmp_path / "audio")
+        assert hls.play(sound.whole) == pytest.approx(25, abs=0.2)
 
     async def test_without_an_index_nothing_is_copied(self, film: Path) -> None:
         source = hls.probe(film)
