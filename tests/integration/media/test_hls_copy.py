@@ -333,6 +333,7 @@ class TestFacts:
             ("vp9_webm", "vp09.00.10.08", "opus", "SDR"),
             ("av1_mkv", "av01.0.00M.08", "fLaC", "SDR"),
             ("h264_aac_ts", "avc1.64000a", "mp4a.40.2", "SDR"),
+            ("hevc10_ts", "hvc1.2.4.L60.90", "mp4a.40.2", "PQ"),
         ],
     )
     async def test_describe_what_is_sent(

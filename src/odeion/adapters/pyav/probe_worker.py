@@ -32,6 +32,7 @@ import av.video
 from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 
 from odeion.application.libraries.ports import ProbeRefusal
 from odeion.domain.media_file import (
@@ -46,6 +47,7 @@ from odeion.sandbox.worker import serve
 
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 8 << 20  # of a Matroska file that does not say how long it is
+_PICTURE_PACKETS = 200  # among which a decoder finds a picture to begin with
 
 _MATROSKA, _MP4 = "matroska", "mov"
 # Demuxers with several names: opened by one of them, known by all.
@@ -184,6 +186,8 @@ def _video(container: InputContainer, stream: av.video.VideoStream, track: _Trac
         pixel_format, aspect = sps.pixel_format, aspect or sps.sample_aspect_ratio
         if primaries == transfer == matrix == 2:
             primaries, transfer, matrix = sps.primaries, sps.transfer, sps.matrix
+    if container.format.name == "mpegts" and codec.name == "hevc" and primaries == transfer == matrix == 2:
+        primaries, transfer, matrix = _decoded_colours(container, stream)
     hdr = HdrFormat.SDR
     if track.dolby_vision_profile is not None:
         hdr = HdrFormat.DOLBY_VISION
@@ -294,6 +298,21 @@ def _audio_bit_depth(codec: AudioCodecContext) -> int | None:
         sample_bits = codec.format.bits
         return 24 if sample_bits == 32 else sample_bits  # libav keeps 24 bits in 32
     return None
+
+
+def _decoded_colours(container: InputContainer, stream: av.video.VideoStream) -> tuple[int, int, int]:
+    """Primaries, transfer, matrix of the stream's next picture, for what has no headers that tell; 2 is unknown."""
+    decoder = VideoCodecContext.create(stream.codec_context.name, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    try:
+        for packet in islice(container.demux(stream), _PICTURE_PACKETS):
+            if decoder.decode(av.Packet(bytes(packet))):
+                break
+        else:
+            decoder.decode(None)
+    except av.error.FFmpegError:
+        pass
+    return decoder.color_primaries, decoder.color_trc, decoder.colorspace
 
 
 def _first_packet(container: InputContainer, stream: Stream) -> bytes:
