@@ -38,7 +38,7 @@ from odeion.domain.playback.profiles import LADDER
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 Copy = VideoCopy | AudioCopy
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 8 << 20
 _CONVERTED_SOUND_BPS = 192_000
 
 

@@ -71,20 +71,23 @@ class _Connection(TCPServer):
         socket = os.dup(self.writer.get_extra_info("socket").fileno())
         try:
             at, end = span.start, span.start + span.length
+            fetched = at
             while at < end:
-                count = min(end - at, _PIECE_BYTES)
-                await span.file.fetch(at, count)
+                if at == fetched:
+                    fetched = min(at + _PIECE_BYTES, end)
+                    await span.file.fetch(at, fetched - at)
                 try:
-                    sent = os.sendfile(socket, span.file.descriptor, at, count)
+                    sent = os.sendfile(socket, span.file.descriptor, at, fetched - at)
                 except BlockingIOError:
                     await self._until_writable(socket)
                     continue
                 if not sent:
                     raise Unavailable("the file ended early; it may have changed")
                 at += sent
-                if sent < count:
+                if at < fetched:
                     await self._until_writable(socket)
                 else:
+                    # Others get their turn.
                     await asyncio.sleep(0)
         finally:
             os.close(socket)

@@ -5642,7 +5642,7 @@ export interface components {
             /**
              * Start Preset
              * @description Effort of the first segments after a start or a seek
-             * @default superfast
+             * @default ultrafast
              * @enum {string}
              */
             start_preset?: "ultrafast" | "superfast" | "veryfast" | "faster" | "fast" | "medium";

@@ -77,7 +77,7 @@ class TranscodeSettingsUpdate(Request):
     max_video_bitrate_bps: int | None = Field(None, ge=300_000, le=10**9, description="No picture is made of more")
     segment_length_s: int = Field(2, ge=1, le=6, description="Of converted pictures, for what starts from now on")
     preset: Preset = Field("veryfast", description="Effort of the encoder, in libx264's names")
-    start_preset: Preset = Field("superfast", description="Effort of the first segments after a start or a seek")
+    start_preset: Preset = Field("ultrafast", description="Effort of the first segments after a start or a seek")
     hevc: bool = Field(False, description="Offer HEVC to clients that decode it")
     av1: bool = Field(False, description="Offer AV1 to clients that decode it")
 
