@@ -27,7 +27,7 @@ from odeion.adapters.memory.transcoding import MemoryEncoderLeases
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import HdrFormat, SubtitleStream
 from odeion.domain.playback.plan import AudioPlan, Treatment, VideoPlan
-from odeion.domain.shared.errors import NotFound, Unavailable
+from odeion.domain.shared.errors import Gone, NotFound, Unavailable
 from odeion.domain.shared.ids import PlaybackSessionId, PoolId
 from odeion.domain.transcoding import PoolKind, TranscodeSettings, TranscodeState
 from tests.integration.media import hls
@@ -418,6 +418,20 @@ class TestEncoders:
         assert len(encoders()) == 2
         await producer.release(ME)
         assert encoders() == []
+
+    async def test_are_not_begun_again_for_a_session_that_ended_meanwhile(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        async with producing(tmp_path / "cache", encoder_limit=1) as producer:
+            await hls.fetch(producer, source, video, 0)
+            asking = [asyncio.create_task(hls.fetch(producer, source, video, number)) for number in (8, 10, 12)]
+            await asyncio.sleep(0.05)
+            await producer.release(ME)
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+            assert any(isinstance(answer, Gone) for answer in answers), answers
+            assert encoders() == []
+            async for _ in await producer.segment(source, video, 4, session_id=OTHER):
+                pass
 
     async def test_are_shared_by_those_who_watch_the_same(self, samples: Path, producer: HlsRenditionProducer) -> None:
         source = film(samples)

@@ -24,7 +24,7 @@ from odeion.adapters.ffmpeg.hardware import Encoder
 from odeion.adapters.ffmpeg.process import FfmpegFailed, end_process, kill_group, read_tail, run_ffmpeg, spawn_ffmpeg
 from odeion.application.playback.ports import SegmentBytes
 from odeion.application.transcoding.ports import EncoderLeases, Lease, LeaseRequest, RunEnd, RunReport
-from odeion.domain.shared.errors import NotFound, OdeionError, Unavailable
+from odeion.domain.shared.errors import Gone, NotFound, OdeionError, Unavailable
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
 from odeion.domain.transcoding import (
     BEAT_INTERVAL_S,
@@ -96,10 +96,11 @@ class _Rendition:
 @dataclass(eq=False)
 class _Waiter:
     """Somebody who waits for a segment. `failures` counts runs that broke meanwhile, `empty_runs` those that ended well
-    without making it; `error` is what the last one said."""
+    without making it; `error` is what the last one said. `released`: their session has ended."""
 
     number: int
     session_id: PlaybackSessionId
+    released: bool = False
     failures: int = 0
     empty_runs: int = 0
     error: str = ""
@@ -240,7 +241,8 @@ class Encoders:
         self, key: str, file_id: MediaFileId, encoding: Encoding, number: int, session_id: PlaybackSessionId
     ) -> SegmentBytes:
         """The segment in pieces, as they are made; the first one is there when this returns. Raises NotFound beyond the
-        grid; Unavailable when no encoder is free, one fails twice, or takes long; in mid-segment too."""
+        grid; Gone when the session ends meanwhile; Unavailable when no encoder is free, one fails twice, or takes long;
+        in mid-segment too."""
         if not 0 <= number < len(encoding.grid.starts_s):
             raise NotFound("no such segment")
         rendition = self._renditions.get(key)
@@ -265,6 +267,8 @@ class Encoders:
         number = waiter.number
         while True:
             changed = rendition.changed
+            if waiter.released:
+                raise Gone("this playback session has ended; start a new one")
             making = self._making(rendition, number)
             if making is not None:
                 self._used(rendition, waiter)
@@ -308,9 +312,12 @@ class Encoders:
             raise Unavailable("converting this part takes too long", retry_after_s=5) from error
 
     async def release(self, session_id: PlaybackSessionId) -> None:
-        """End the runs nobody else uses."""
+        """End the runs nobody else uses, and let nobody start another for this session."""
         ended = []
         for rendition in list(self._renditions.values()):
+            for waiter in rendition.waiters:
+                waiter.released = waiter.released or waiter.session_id == session_id
+            rendition.tell()
             for run in list(rendition.runs):
                 run.used.pop(session_id, None)
                 if not run.used:
@@ -381,7 +388,8 @@ class Encoders:
         async with self._starting:
             if self._closed:
                 raise Unavailable("the server is stopping", retry_after_s=_BUSY_RETRY_S)
-            if waiter not in rendition.waiters or self._run_for(rendition, waiter) is not None:
+            is_gone = waiter not in rendition.waiters or waiter.released
+            if is_gone or self._run_for(rendition, waiter) is not None:
                 return
             self._keeper = self._keeper or asyncio.create_task(self._keep())
             left = [run for run in rendition.runs if set(run.used) <= {waiter.session_id}]
@@ -393,6 +401,9 @@ class Encoders:
             run.use(waiter.session_id, waiter.number, at=self._clock())
             rendition.runs.append(run)
             run.task = asyncio.create_task(self._follow(run))
+            if waiter.released:
+                # While a place was looked for.
+                run.kill()
 
     async def _lease(self, rendition: _Rendition, first: int, session_id: PlaybackSessionId) -> Lease:
         """A place for one more run, made by ending idle ones if need be. Raises Unavailable."""

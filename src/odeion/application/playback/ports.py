@@ -206,7 +206,7 @@ class RenditionProducer(Protocol):
     async def segment(
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
     ) -> SegmentBytes:
-        """Raises NotFound beyond the grid."""
+        """Raises NotFound beyond the grid, Gone where the session is released meanwhile."""
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
         """The keyframe a segment begins with, as a segment of its own that lasts as long. Raises NotFound beyond the
