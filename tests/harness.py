@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from odeion.adapters.memory.transcoding import MemoryEncoderProbe
 from odeion.adapters.postgres.migrate import migrate
+from odeion.adapters.pyav.probe import PyAvMediaProbe
+from odeion.application.libraries.ports import MediaProbe
 from odeion.domain.identity.users import Permissions, Role, User
 from odeion.domain.task import TaskStatus
 from odeion.entrypoints.container import Container, open_container
@@ -35,10 +37,12 @@ _names = itertools.count(1)
 
 @dataclass(frozen=True)
 class Servers:
-    """The bundled servers of a test session. `postgres_url` is of its default database."""
+    """What a test session starts once: the bundled servers, and the children that probe files. `postgres_url` is of the
+    default database."""
 
     postgres_url: str
     redis_url: str
+    probe: MediaProbe = field(default_factory=lambda: PyAvMediaProbe(workers=2, time_limit_s=60))
 
     def database_url(self, name: str) -> str:
         head, _, rest = self.postgres_url.partition("@/")
@@ -226,12 +230,12 @@ async def open_harness(servers: Servers, folder: Path, **overrides: Any) -> Asyn
             redis_url=f"{servers.redis_url}?db={next(_names) % 16}",
             web_root=folder / "no-web-app",
             database_pool_size=5,
-            probe_workers=2,
         )
         async with open_container(settings) as container:
             await container.redis().flushdb()
             # The real one takes seconds; its own tests use it.
             container.encoder_probe.override(providers.Singleton(MemoryEncoderProbe))
+            container.probe.override(providers.Object(servers.probe))
             for name, replacement in overrides.items():
                 getattr(container, name).override(replacement)
             await container.transcode_pools().ensure_default(settings.transcode_limit)

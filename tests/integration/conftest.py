@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -13,8 +15,21 @@ import pytest
 from odeion.adapters.embedded.postgres import EmbeddedPostgres
 from odeion.adapters.embedded.process import running
 from odeion.adapters.embedded.valkey import EmbeddedValkey
+from odeion.adapters.pyav.probe import PyAvMediaProbe
+from odeion.application.libraries.ports import ProbeSession
 from tests.harness import Harness, Servers, Shelf, open_harness
 from tests.integration.oidc.provider import OidcProvider, running_oidc_provider
+
+
+@dataclass(frozen=True)
+class SharedProbe:
+    """The real one. Its children would take longer to start than all that one test asks of them."""
+
+    running: ProbeSession
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[ProbeSession]:
+        yield self.running
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +38,8 @@ async def servers() -> AsyncIterator[Servers]:
         data = Path(folder) / "data"
         data.mkdir(mode=0o700)
         postgres, valkey = EmbeddedPostgres(data), EmbeddedValkey(data)
-        async with running(postgres, valkey):
-            found = Servers(postgres.url, valkey.url)
+        async with running(postgres, valkey), PyAvMediaProbe(workers=2, time_limit_s=60).session() as probing:
+            found = Servers(postgres.url, valkey.url, SharedProbe(probing))
             await found.make_template()
             yield found
 

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 
 import httpx
 
@@ -30,9 +31,13 @@ class HardenedHttp:
 
     def __init__(self, resolve: Resolve = resolve_with_system) -> None:
         self._resolve = resolve
-        # The authorities browsers trust, and the machine's own.
-        self._tls = httpx.create_ssl_context()
-        self._tls.load_default_certs()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Trusts the authorities browsers trust, and the machine's own. Many servers never ask another."""
+        context = httpx.create_ssl_context()
+        context.load_default_certs()
+        return context
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import cache
 
 import orjson
 from quart import Quart, Response, request
@@ -90,6 +91,12 @@ def openapi_document() -> dict[str, object]:
     return document
 
 
+@cache
+def _document() -> bytes:
+    """Made when it is first asked for: it takes as long as all the rest of the application."""
+    return orjson.dumps(openapi_document())
+
+
 def create_app(context: AppContext) -> Quart:
     app = Quart(__name__, static_folder=None)
     app.config.update(
@@ -106,10 +113,9 @@ def create_app(context: AppContext) -> Quart:
     for area in AREAS:
         app.register_blueprint(area.blueprint())
     app.add_websocket("/api/ws", "open_websocket", realtime.serve_websocket)
-    document = orjson.dumps(openapi_document())
 
     async def get_openapi_document() -> Response:
-        return Response(document, content_type="application/json")
+        return Response(await asyncio.to_thread(_document), content_type="application/json")
 
     app.add_url_rule(
         "/openapi.json",
