@@ -109,11 +109,14 @@ class Copies:
     def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
         fresh = number == 0 and demuxer(source) == "matroska"
         with self._pool.borrow(source, stream_index, fresh=fresh) as media:
-            if isinstance(copy, VideoCopy):
-                return video_segment(media, copy, number)
-            if number == 0 and not fresh:
+            if number == 0 and not fresh and isinstance(copy, AudioCopy):
                 media.seek_start()
-            return audio_segment(media, copy, number)
+            try:
+                if isinstance(copy, VideoCopy):
+                    return video_segment(media, copy, number)
+                return audio_segment(media, copy, number)
+            except ValueError as error:
+                raise Unavailable("the file is damaged") from error
 
     async def _copy(self, source: MediaSource, rendition: Rendition) -> Copy:
         return await once_for_all(

@@ -130,7 +130,22 @@ def _header(
     flags: Sequence[int] | None,
     offsets: Sequence[int] | None,
 ) -> bytes:
-    """`moof` and the beginning of `mdat`."""
+    """`moof` and the beginning of `mdat`. Raises ValueError for what no fragment can say."""
+    try:
+        return _packed_header(number, track, first, durations, sizes, flags, offsets)
+    except struct.error as error:
+        raise ValueError("times or sizes are beyond what a fragment can say") from error
+
+
+def _packed_header(
+    number: int,
+    track: Track,
+    first: int,
+    durations: Sequence[int],
+    sizes: Sequence[int],
+    flags: Sequence[int] | None,
+    offsets: Sequence[int] | None,
+) -> bytes:
     count = len(sizes)
     tfhd = full_box(
         b"tfhd",

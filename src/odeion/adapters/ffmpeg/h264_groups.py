@@ -16,10 +16,10 @@ from odeion.adapters.ffmpeg.timing import choose_cuts
 from odeion.adapters.ffmpeg.window import Damaged, Extent
 from odeion.domain.media_file import GroupsOfPictures
 
-_SLICE, _IDR_SLICE, _SEI = 1, 5, 6
-_BUFFERING_PERIOD, _PICTURE_TIMING, _RECOVERY_POINT = 0, 1, 6
+_SLICE, _IDR_SLICE, SEI = 1, 5, 6
+_BUFFERING_PERIOD, _PICTURE_TIMING, RECOVERY_POINT = 0, 1, 6
 # Nobody misses them who does not begin there; other messages (captions) are missed.
-_DISPENSABLE = frozenset((_BUFFERING_PERIOD, _PICTURE_TIMING, _RECOVERY_POINT))
+DISPENSABLE = frozenset((_BUFFERING_PERIOD, _PICTURE_TIMING, RECOVERY_POINT))
 _SEI_LIMIT_BYTES = 64 << 10
 _UNITS_IN_FRONT = 64
 # Segments from one IDR picture to another are not longer than this.
@@ -56,19 +56,20 @@ def read_opening(read: Reader, size: int, unit_length_bytes: int) -> Opening:
         kind = read(begin, 1)[0] & 0x1F
         if kind in (_SLICE, _IDR_SLICE):
             return Opening(kind == _IDR_SLICE, recovery, bound)
-        if kind == _SEI:
-            messages = set(_messages(read(begin + 1, min(max(length - 1, 0), size - begin - 1, _SEI_LIMIT_BYTES))))
-            if _RECOVERY_POINT in messages:
+        if kind == SEI:
+            messages = message_kinds(read(begin + 1, min(max(length - 1, 0), size - begin - 1, _SEI_LIMIT_BYTES)))
+            if RECOVERY_POINT in messages:
                 whole = begin + length <= size
-                bound = bound or recovery is not None or not messages <= _DISPENSABLE or not whole
+                bound = bound or recovery is not None or not messages <= DISPENSABLE or not whole
                 recovery = at, unit_length_bytes + length
         at = begin + length
     return Opening(is_idr=False, bound=True)
 
 
-def _messages(data: bytes) -> Iterator[int]:
-    """The types of the messages of an SEI unit."""
+def message_kinds(data: bytes) -> set[int]:
+    """The kinds of the messages of an SEI unit, whose bytes after its header these are."""
     data = data.replace(b"\0\0\3", b"\0\0")
+    found: set[int] = set()
     at = 0
     # The last byte only fills up.
     while at + 1 < len(data):
@@ -79,8 +80,9 @@ def _messages(data: bytes) -> Iterator[int]:
                 number, at = number + 0xFF, at + 1
             numbers.append(number + (data[at] if at < len(data) else 0))
             at += 1
-        yield numbers[0]
+        found.add(numbers[0])
         at += numbers[1]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class MediaStream:
         """To the last keyframe of `stream` (this one by default) at or before a timestamp in its time base."""
         try:
             self._container.seek(timestamp, stream=stream or self.stream, backward=True)
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError, OverflowError) as error:
             raise Unavailable(_UNREADABLE) from error
 
     def seek_start(self) -> None:

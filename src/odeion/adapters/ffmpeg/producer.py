@@ -124,7 +124,10 @@ class HlsRenditionProducer:
         shown = round(grid.starts_s[number] * track.timescale)
         lasts = max(round(grid.durations_s()[number] * track.timescale), 1)
         times = VideoTimes(shown, [lasts], [0])
-        return video_fragment(number, track, times, [sample], [True])
+        try:
+            return video_fragment(number, track, times, [sample], [True])
+        except ValueError as error:
+            raise Unavailable("the file is damaged") from error
 
     async def _as_made(self, source: MediaSource, rendition: Rendition) -> Rendition:
         """What cannot be copied after all is converted."""

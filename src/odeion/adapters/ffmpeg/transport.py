@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from odeion.adapters.ffmpeg.h264_groups import DISPENSABLE, RECOVERY_POINT, SEI, message_kinds
 from odeion.adapters.ffmpeg.mp4 import Unsupported
 from odeion.adapters.ffmpeg.timing import Scale
 from odeion.adapters.ffmpeg.window import Damaged, Window
@@ -285,11 +286,6 @@ class Entry(IntEnum):
     BOUND_RECOVERY = 4
 
 
-_SEI, _RECOVERY_POINT = 6, 6
-# Buffering period, picture timing, recovery point: nobody misses them who does not begin there.
-_DISPENSABLE = frozenset((0, 1, _RECOVERY_POINT))
-
-
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What the NAL units of an access unit, as far as they are there, tell: whether it begins with a delimiter, its
@@ -313,34 +309,9 @@ def with_lengths(nals: Sequence[bytes]) -> bytes:
     return b"".join([part for nal in nals for part in (len(nal).to_bytes(4, "big"), nal)])
 
 
-def _messages(nal: bytes) -> set[int]:
-    """The types of the messages of supplemental enhancement information."""
-    data = nal[1:].replace(b"\0\0\3", b"\0\0")
-    found: set[int] = set()
-    at = 0
-    # The last byte only fills up.
-    while at + 2 < len(data):
-        kind, at = _extended(data, at)
-        size, at = _extended(data, at)
-        found.add(kind)
-        at += size
-    return found
-
-
-def _extended(data: bytes, at: int) -> tuple[int, int]:
-    """A number that goes on behind each 255, and where it ends."""
-    value = 0
-    while at < len(data):
-        value += data[at]
-        at += 1
-        if data[at - 1] != 0xFF:
-            break
-    return value, at
-
-
 def without_recovery_point(nals: Sequence[bytes]) -> list[bytes]:
     """Those of H.264 that tell none."""
-    return [nal for nal in nals if nal[0] & 0x1F != _SEI or _RECOVERY_POINT not in _messages(nal)]
+    return [nal for nal in nals if nal[0] & 0x1F != SEI or RECOVERY_POINT not in message_kinds(nal[1:])]
 
 
 def read_picture(codec: str, nals: Sequence[bytes]) -> Picture:
@@ -354,12 +325,12 @@ def _read_h264(nals: Sequence[bytes]) -> Picture:
         kind = nal[0] & 0x1F
         if kind in (7, 8):
             sets.append(nal)
-        elif kind == _SEI:
-            told = _messages(nal)
-            messages |= told if _RECOVERY_POINT in told else set()
+        elif kind == SEI:
+            told = message_kinds(nal[1:])
+            messages |= told if RECOVERY_POINT in told else set()
         elif 1 <= kind <= 5:
             entry = Entry.IDR if kind == 5 else Entry.NONE if not messages else Entry.RECOVERY
-            if entry is Entry.RECOVERY and not messages <= _DISPENSABLE:
+            if entry is Entry.RECOVERY and not messages <= DISPENSABLE:
                 entry = Entry.BOUND_RECOVERY
             return Picture(nals[0][0] & 0x1F == 9, tuple(sets), entry)
     return Picture(bool(nals) and nals[0][0] & 0x1F == 9, tuple(sets), None)
