@@ -8,7 +8,7 @@ recovery points between them are left out of what is copied: no player begins th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
