@@ -57,7 +57,7 @@ _SUBTITLE_LEAD_S, _UNKNOWN_SUBTITLE_LEAD_S = 30, 8
 _FADING_S = 1
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
 # A segment is sent in pieces of this length, as they are made; in shorter ones when somebody waits for the first.
-_PIECE_US, _HURRIED_PIECE_US = 250_000, 120_000
+_PIECE_US, _HURRIED_PIECE_US = 250_000, 40_000
 # The decode times of a file's first few pictures are spread over what lies before them: they are needed together.
 _OPENING_SAMPLES = 2 * _REORDERED_FRAMES
 
