@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +15,7 @@ from odeion.application.identity.ports import SessionClaims
 from odeion.application.shared.signed_files import FileClaims, FileKind
 from odeion.domain.shared.errors import Unauthorized
 from odeion.domain.shared.ids import LoginSessionId, UserId
+from tests.unit.adapters.forgery import forge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = bytes(range(32))
@@ -26,23 +24,12 @@ CODEC = JwtFileTokenCodec(KEY)
 CLAIMS = FileClaims(FileKind.MEDIA, UserId(7), "movie:1:2")
 
 
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def issued(claims: FileClaims = CLAIMS) -> str:
     return CODEC.issue(claims, at=NOW, expires_at=NOW + timedelta(minutes=10))
 
 
 def forged(header: dict[str, Any] | None = None, key: bytes = DERIVED, **claims: Any) -> str:
-    """A token as ours with these changes, signed with `key`; a None takes a claim away."""
-    head, body, _ = issued().split(".")
-    content = json.loads(base64.urlsafe_b64decode(body + "==")) | claims
-    content = {name: value for name, value in content.items() if value is not None}
-    if header is not None:
-        head = b64(json.dumps(header).encode())
-    signed = f"{head}.{b64(json.dumps(content).encode())}"
-    return f"{signed}.{b64(hmac.digest(key, signed.encode(), 'sha256'))}"
+    return forge(issued(), header, key, "sha256", claims)
 
 
 def refuses(token: str, at: datetime = NOW) -> None:

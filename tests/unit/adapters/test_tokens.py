@@ -18,6 +18,7 @@ from odeion.application.identity.ports import SessionClaims
 from odeion.domain.shared.errors import Unauthorized
 from odeion.domain.shared.ids import LoginSessionId, UserId
 from tests.fuzz_tokens import fuzz
+from tests.unit.adapters.forgery import b64, forge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = bytes(range(32))
@@ -25,23 +26,12 @@ CODEC = JwtTokenCodec(KEY)
 CLAIMS = SessionClaims(UserId(7), LoginSessionId(11))
 
 
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def issued() -> str:
     return CODEC.issue(CLAIMS, at=NOW, expires_at=NOW + timedelta(minutes=15))
 
 
 def forged(header: dict[str, Any] | None = None, key: bytes = KEY, digest: str = "sha256", **claims: Any) -> str:
-    """A token as ours with these changes, signed with `key`; a None takes a claim away."""
-    head, body, _ = issued().split(".")
-    content = json.loads(base64.urlsafe_b64decode(body + "==")) | claims
-    content = {name: value for name, value in content.items() if value is not None}
-    if header is not None:
-        head = b64(json.dumps(header).encode())
-    signed = f"{head}.{b64(json.dumps(content).encode())}"
-    return f"{signed}.{b64(hmac.digest(key, signed.encode(), digest))}"
+    return forge(issued(), header, key, digest, claims)
 
 
 def refuses(token: str, at: datetime = NOW) -> None:

@@ -131,21 +131,6 @@ def _header(
     offsets: Sequence[int] | None,
 ) -> bytes:
     """`moof` and the beginning of `mdat`. Raises ValueError for what no fragment can say."""
-    try:
-        return _packed_header(number, track, first, durations, sizes, flags, offsets)
-    except struct.error as error:
-        raise ValueError("times or sizes are beyond what a fragment can say") from error
-
-
-def _packed_header(
-    number: int,
-    track: Track,
-    first: int,
-    durations: Sequence[int],
-    sizes: Sequence[int],
-    flags: Sequence[int] | None,
-    offsets: Sequence[int] | None,
-) -> bytes:
     count = len(sizes)
     tfhd = full_box(
         b"tfhd",
@@ -153,7 +138,7 @@ def _packed_header(
         _TFHD_BASE_IS_MOOF | _TFHD_FLAGS,
         struct.pack(">II", track.id, _SYNC if flags is None else _NOT_SYNC),
     )
-    tfdt = full_box(b"tfdt", 1, 0, struct.pack(">Q", first))
+    tfdt = full_box(b"tfdt", 1, 0, _pack(">Q", first))
     columns: list[Sequence[int]] = [durations, sizes]
     contents = _TRUN_OFFSET | _TRUN_DURATIONS | _TRUN_SIZES
     if flags is not None:
@@ -166,7 +151,7 @@ def _packed_header(
     table = [0] * (count * width)
     for position, column in enumerate(columns):
         table[position::width] = column
-    packed = struct.pack(f">{count * width}I", *table)
+    packed = _pack(f">{count * width}I", *table)
     mfhd = full_box(b"mfhd", 0, 0, struct.pack(">I", number + 1))
     # The offset of the data counts from the start of moof: eight more than its size, for the header of mdat.
     size = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + 20 + len(packed)
@@ -176,6 +161,14 @@ def _packed_header(
     if data_size >= 1 << 32:
         raise ValueError("a segment of more than 4 GB")
     return moof + struct.pack(">I4s", data_size, b"mdat")
+
+
+def _pack(layout: str, *values: int) -> bytes:
+    """What comes from a file may not fit. Raises ValueError."""
+    try:
+        return struct.pack(layout, *values)
+    except struct.error as error:
+        raise ValueError("times or sizes are beyond what a fragment can say") from error
 
 
 # --- reading what an encoder wrote ----------------------------------------------------------------------------------
