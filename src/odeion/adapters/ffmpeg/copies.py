@@ -84,27 +84,19 @@ class Copies:
 
     async def obstacle(self, source: MediaSource, rendition: Rendition) -> str | None:
         """Why a stream cannot be copied after all, for people; None where it can."""
-        description = (await self._indexes.get(source)).description if self._indexes is not None else None
-        if description is not None and description.unreadable is not None:
-            return description.unreadable
-        if demuxer(source) != "mpegts":
-            return None
-        # libavformat finds no place again in a transport stream.
-        index = rendition.stream_index
-        if description is not None and any(stream.stream_index == index for stream in description.streams):
-            return None
-        return description.refused.get(index, "it is not indexed") if description is not None else "it is not indexed"
+        return _obstacle(await self._index(source), source, rendition.stream_index)
+
+    async def _index(self, source: MediaSource) -> MediaIndex | None:
+        return await self._indexes.get(source) if self._indexes is not None else None
 
     async def _indexed(self, source: MediaSource, rendition: Rendition) -> tuple[MediaIndex, IndexedStream] | None:
         """The stream's part of the file's index; None for what libavformat has to read. Raises Conflict for what
         has an obstacle."""
-        if (obstacle := await self.obstacle(source, rendition)) is not None:
+        index = await self._index(source)
+        if (obstacle := _obstacle(index, source, rendition.stream_index)) is not None:
             raise Conflict(f"this stream cannot be repackaged: {obstacle}")
-        if self._indexes is None:
-            return None
-        index = await self._indexes.get(source)
-        stream = index.find(rendition.stream_index)
-        return (index, stream) if stream is not None else None
+        stream = index.find(rendition.stream_index) if index is not None else None
+        return (index, stream) if index is not None and stream is not None else None
 
     def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
         fresh = number == 0 and demuxer(source) == "matroska"
@@ -155,10 +147,9 @@ class Copies:
 
     async def origin_s(self, source: MediaSource) -> Fraction:
         """The timestamp at which all renditions of the file have their 0."""
-        if self._indexes is not None:
-            index = await self._indexes.get(source)
-            if index.description.streams:
-                return index.origin_s
+        index = await self._index(source)
+        if index is not None and index.description.streams:
+            return index.origin_s
         technical = source.technical
         indexes = [stream.index for stream in technical.video] + [stream.index for stream in technical.audio]
         if not indexes:
@@ -198,6 +189,19 @@ class Copies:
         rates = [size * 8 / durations[number] for size, number in zip(sizes, numbers, strict=True)]
         total_s = sum(durations[number] for number in numbers)
         return round(max(rates)), max(round(sum(sizes) * 8 / total_s), 1)
+
+
+def _obstacle(index: MediaIndex | None, source: MediaSource, stream_index: int) -> str | None:
+    if index is not None and index.description.unreadable is not None:
+        return index.description.unreadable
+    if demuxer(source) != "mpegts":
+        return None
+    # libavformat finds no place again in a transport stream.
+    if index is None:
+        return "it is not indexed"
+    if index.find(stream_index) is not None:
+        return None
+    return index.description.refused.get(stream_index, "it is not indexed")
 
 
 def converted(source: MediaSource, rendition: Rendition, obstacle: str) -> Rendition:
