@@ -21,7 +21,7 @@ from pathlib import Path
 from odeion.adapters.ffmpeg.cache import SegmentCache
 from odeion.adapters.ffmpeg.encoding import Encoding, init_of
 from odeion.adapters.ffmpeg.hardware import Encoder
-from odeion.adapters.ffmpeg.process import FfmpegFailed, end_process, kill_group, read_tail, run_ffmpeg, spawn_ffmpeg
+from odeion.adapters.ffmpeg.process import FfmpegFailed, ReadyLaunchers, end_process, kill_group, read_tail, run_ffmpeg
 from odeion.application.playback.ports import SegmentBytes
 from odeion.application.transcoding.ports import EncoderLeases, Lease, LeaseRequest, RunEnd, RunReport
 from odeion.domain.shared.errors import Gone, NotFound, OdeionError, Unavailable
@@ -222,6 +222,7 @@ class Encoders:
         self._renditions: dict[str, _Rendition] = {}
         self._inits: dict[str, asyncio.Task[bytes]] = {}
         self._starting = asyncio.Lock()
+        self._launchers = ReadyLaunchers()
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -229,6 +230,11 @@ class Encoders:
 
     async def init_segment(self, key: str, encoding: Encoding) -> bytes:
         """Made once by a short run of a like encoder on nothing. Raises Unavailable."""
+        # What is asked for next is a segment.
+        self._launchers.prepare()
+        return await self._init(key, encoding)
+
+    async def _init(self, key: str, encoding: Encoding) -> bytes:
         task = self._inits.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = asyncio.create_task(self._make_init(key, encoding))
@@ -247,7 +253,7 @@ class Encoders:
             raise NotFound("no such segment")
         rendition = self._renditions.get(key)
         if rendition is None:
-            init = await self.init_segment(key, encoding)
+            init = await self._init(key, encoding)
             folder = await self._folder()
             rendition = self._renditions.setdefault(key, _Rendition(key, file_id, encoding, folder, init))
         waiter = _Waiter(number, session_id)
@@ -339,6 +345,7 @@ class Encoders:
             for run in runs:
                 run.kill()
         await self._wait_for(runs)
+        await self._launchers.close()
 
     # --- runs -------------------------------------------------------------------------------------------------------
 
@@ -496,7 +503,7 @@ class Encoders:
 
     async def _spawn(self, run: _Run, stage: _Stage) -> Process:
         arguments = run.rendition.encoding.arguments(stage.first, stage.end, stage.encoder)
-        process = await spawn_ffmpeg(arguments)
+        process = await self._launchers.spawn(arguments)
         with contextlib.suppress(Unavailable):
             await self._leases.started(run.lease.id, ["ffmpeg", *arguments])
         return process

@@ -72,7 +72,7 @@ class _Track:
     input: tuple[str, ...]
     stream_index: int
     is_styled: bool
-    given: bytes | None
+    given: bytes
     limit_s: float
 
 
@@ -90,7 +90,7 @@ def _embedded(source: MediaSource, stream_index: int) -> _Track:
         input=("-protocol_whitelist", "file,pipe", "-f", demuxer(source), "-i", f"file:{source.path}"),
         stream_index=stream_index,
         is_styled=stream.codec in _STYLED,
-        given=None,
+        given=b"",
         limit_s=_EMBEDDED_LIMIT_S,
     )
 
