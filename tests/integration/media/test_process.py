@@ -52,7 +52,7 @@ def has_ended(pid: int) -> bool:
 async def two_ready() -> AsyncIterator[tuple[ReadyLaunchers, list[int]]]:
     ready = ReadyLaunchers()
     try:
-        ready.prepare()
+        await ready.fill()
         await until(lambda: len(launchers()) == 2)
         yield ready, launchers()
     finally:

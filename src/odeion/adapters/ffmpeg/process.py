@@ -48,7 +48,7 @@ async def spawn_ffmpeg(arguments: Sequence[str], *, given: bytes = b"") -> Proce
 
 class ReadyLaunchers:
     """Starts ffmpeg as `spawn_ffmpeg` does, from launchers that were started before they are needed: of what a viewer
-    waits for, Python's own start would be a tenth. Each that is ready takes 8 MB. For one event loop."""
+    waits for, Python's own start would be a tenth. Each that is ready takes 5 MB. For one event loop."""
 
     def __init__(self) -> None:
         self._ready: list[Process] = []
@@ -57,10 +57,17 @@ class ReadyLaunchers:
         self._closed = False
 
     def prepare(self) -> None:
-        """Begin to start those that are missing."""
+        """Begin to `fill` where that is not under way."""
         self._refill = None
         if not self._closed and (self._filling is None or self._filling.done()):
-            self._filling = asyncio.create_task(self._fill())
+            self._filling = asyncio.create_task(self.fill())
+
+    async def fill(self) -> None:
+        """Start those that are missing."""
+        # Where none can be started, whoever needs one is told why.
+        with contextlib.suppress(OSError):
+            while len(self._ready) < _READY and not self._closed:
+                self._ready.append(await _start_launcher())
 
     async def spawn(self, arguments: Sequence[str]) -> Process:
         launcher = await self._take() or await _start_launcher()
@@ -84,12 +91,6 @@ class ReadyLaunchers:
                 return launcher
             await end_process(launcher)
         return None
-
-    async def _fill(self) -> None:
-        # Where none can be started, whoever needs one is told why.
-        with contextlib.suppress(OSError):
-            while len(self._ready) < _READY and not self._closed:
-                self._ready.append(await _start_launcher())
 
 
 async def _start_launcher() -> Process:
