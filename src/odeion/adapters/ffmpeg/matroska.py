@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,13 @@ _COMPRESSION, _ALGORITHM, _SETTINGS = 0x5034, 0x4254, 0x4255
 _CUES, _CUE_POINT, _CUE_TIME, _CUE_POSITIONS = 0x1C53BB6B, 0xBB, 0xB3, 0xB7
 _CUE_TRACK, _CUE_CLUSTER, _CUE_RELATIVE = 0xF7, 0xF1, 0xF0
 _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK, _REFERENCE = 0xE7, 0xA3, 0xA0, 0xA1, 0xFB
+_WORD, _BLOCK_HEADER = struct.Struct(">Q"), struct.Struct(">BhB")
+# By the first byte of a size: how many bytes it has; 0 for none.
+_SIZE_BYTES = bytes(9 - first.bit_length() if first else 0 for first in range(256))
+_SIZE_MASKS = [(1 << 7 * size_bytes) - 1 for size_bytes in range(9)]
+# The longest: an id of one byte, a size of eight, and track, time and flags in four.
+_PLAIN_HEADER_BYTES = 13
+_LACING = 0x06
 _TOP_LEVEL = frozenset((_SEEK_HEAD, _INFO, _TRACKS, _CUES, 0x1941A469, 0x1043A770, 0x1254C367, _VOID, 0xBF))
 _STREAM_TYPES = frozenset((1, 2, 17, 33))  # what libavformat makes streams of
 _VIDEO, _AUDIO = 1, 2
@@ -286,6 +293,10 @@ def frames(
     does; what is damaged is left out up to the next cluster."""
     end = min(end, window.size)
     while position < end:
+        if cluster_time is not None:
+            position = yield from _plain_blocks(window, track, position, end, cluster, cluster_time)
+            if position >= end:
+                return
         try:
             kind, body, size = _element(window, position)
             if kind == _CLUSTER:
@@ -311,6 +322,39 @@ def frames(
             position = body + size
         except Damaged:
             position, cluster_time = _next_cluster(window, position + 1, end), None
+
+
+def _plain_blocks(
+    window: Window, track: int, position: int, end: int, cluster: int, cluster_time: int
+) -> Generator[Frame, None, int]:
+    """What most of a film is, in a third of the time: blocks without laces that lie in memory, one after the other, of
+    tracks with low numbers. Answers where something else begins."""
+    data = window.data
+    block = at = position - window.base
+    last = min(end - window.base, len(data) - _PLAIN_HEADER_BYTES + 1)
+    beyond = window.size - window.base
+    while 0 <= at < last and data[at] == _SIMPLE_BLOCK and (size_bytes := _SIZE_BYTES[data[at + 1]]):
+        (word,) = _WORD.unpack_from(data, at + 1)
+        mask = _SIZE_MASKS[size_bytes]
+        size = word >> 64 - 8 * size_bytes & mask
+        header = at + 1 + size_bytes
+        number, time, flags = _BLOCK_HEADER.unpack_from(data, header)
+        block, at = at, header + size
+        if number <= 0x80 or flags & _LACING or size < 4 or size == mask or at > beyond:
+            return window.base + block
+        if number & 0x7F == track:
+            base = window.base
+            yield Frame(
+                cluster_time + time,
+                0,
+                flags >= 0x80,
+                base + header + 4,
+                size - 4,
+                base + block,
+                cluster,
+                cluster_time,
+            )
+    return window.base + at
 
 
 def _next_cluster(window: Window, position: int, end: int) -> int:
