@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,17 @@ from typing import Any
 import httpx
 import imageio_ffmpeg
 
+_NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+_NGINX_CONFIGURATION = """
+daemon off; error_log stderr error; pid {folder}/nginx.pid; worker_processes 1;
+events {{}}
+http {{
+    access_log off; sendfile on; tcp_nopush on; types {{ video/mp4 mp4; }}
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
 _SETUP_CODE = "BENCHMARK-CODE"
 _START_LIMIT_S, _STOP_LIMIT_S, _WORK_LIMIT_S = 120, 30, 300
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -49,9 +61,7 @@ class Server:
 @contextmanager
 def serving(films: Path, folder: Path) -> Iterator[Server]:
     """Started, set up, and done with scanning and indexing; stopped at the end. `folder` takes its data."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ODEION_")}
     command = [sys.executable, "-m", "odeion", "serve", "--data-dir", str(folder / "data")]
     log = folder / "server.log"
@@ -85,6 +95,64 @@ def serving(films: Path, folder: Path) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def nginx(root: Path, folder: Path) -> Iterator[tuple[int, int]]:
+    """The port of an nginx that serves a folder with sendfile, and the process that sends. Both folders must be open to
+    all; `folder` takes what it writes."""
+    if _NGINX is None:
+        raise SystemExit("nginx is not installed")
+    port = _free_port()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_NGINX_CONFIGURATION.format(folder=folder, port=port, root=root))
+    process = subprocess.Popen([_NGINX, "-p", str(folder), "-e", "stderr", "-c", str(configuration)])
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        _until(lambda: bool(children.read_text()), "nginx has a worker", 10)
+        yield port, int(children.read_text().split()[0])
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Connection:
+    """HTTP/1.1 by hand, for where a client that does more would take as long as the server."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._buffer = memoryview(bytearray(64 << 20))
+
+    def get(self, path: str) -> int:
+        """Receives into a buffer it has: fresh memory would cost as much as the rest. The size of the body in bytes."""
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        received, head = 0, b""
+        while not head.endswith(b"\r\n\r\n"):
+            received += self._receive(received, 64 << 20)
+            head = b"".join(bytes(self._buffer[: min(received, 16 << 10)]).partition(b"\r\n\r\n")[:2])
+        lines = head.lower().split(b"\r\n")
+        if b" 200" not in lines[0]:
+            raise AssertionError(f"{path}: {lines[0]!r}")
+        size = next(int(line[16:]) for line in lines if line.startswith(b"content-length: "))
+        while received < len(head) + size:
+            received += self._receive(received, len(head) + size)
+        return size
+
+    def _receive(self, start: int, end: int) -> int:
+        count = self._socket.recv_into(self._buffer[start:end])
+        if not count:
+            raise AssertionError("the answer ended early")
+        return count
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
 
 
 def _answers(api: httpx.Client) -> bool:
