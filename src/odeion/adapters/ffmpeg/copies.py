@@ -30,8 +30,9 @@ from odeion.adapters.ffmpeg.media_index import DamagedIndex, IndexedStream, Medi
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.media_stream import StreamPool, demuxer, open_source
 from odeion.adapters.ffmpeg.once import once_for_all
-from odeion.adapters.ffmpeg.window import Damaged
+from odeion.adapters.ffmpeg.window import Buffer, Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
+from odeion.application.shared.downloads import Buffers
 from odeion.domain.media_file import HdrFormat
 from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.playback.profiles import LADDER
@@ -70,7 +71,7 @@ class Copies:
                 raise NotFound("no such segment")
             pieces = _cut_by_index(source, index, stream, number)
             first = await anext(pieces)
-            return SegmentBytes(_resumed(first, pieces), segment_size(first))
+            return SegmentBytes(_resumed(first, pieces), segment_size(bytes(first.parts[0])))
         copy = await self._copy(source, rendition)
         if not 0 <= number < len(copy.grid.starts_s):
             raise NotFound("no such segment")
@@ -257,12 +258,11 @@ def _facts(source: MediaSource, rendition: Rendition, codecs: str, peak_bps: int
 
 async def _cut_by_index(
     source: MediaSource, index: MediaIndex, stream: IndexedStream, number: int
-) -> AsyncGenerator[bytes]:
+) -> AsyncGenerator[Buffers]:
     cut = _Cut(source, index, stream, number)
     try:
         while not cut.finished:
-            for piece in await asyncio.to_thread(cut.go_on):
-                yield piece
+            yield await asyncio.to_thread(cut.go_on)
     finally:
         cut.close()
 
@@ -275,16 +275,16 @@ class _Cut:
         self.finished = False
         self._source = source
         self._segment = partial(indexed_copy.segment, index, stream, number)
-        self._pieces: Iterator[bytes] = iter(())
+        self._parts: Iterator[Buffer] = iter(())
         self._descriptor: int | None = None
         self._in_use = threading.Lock()
         self._closed = False
 
-    def go_on(self) -> list[bytes]:
+    def go_on(self) -> Buffers:
         """Raises Unavailable, and Conflict for a file that changed."""
         try:
             with self._in_use:
-                return self._next_pieces()
+                return Buffers(self._next_parts())
         finally:
             if self._closed:
                 self.close()
@@ -298,15 +298,17 @@ class _Cut:
                 self._descriptor = None
             self._in_use.release()
 
-    def _next_pieces(self) -> list[bytes]:
+    def _next_parts(self) -> list[Buffer]:
         if self._descriptor is None:
             self._descriptor = open_source(self._source)
-            self._pieces = self._segment(self._descriptor)
-        batch: list[bytes] = []
+            self._parts = self._segment(self._descriptor)
+        batch: list[Buffer] = []
+        room = _BATCH_BYTES
         try:
-            for piece in self._pieces:
-                batch.append(piece)
-                if sum(map(len, batch)) >= _BATCH_BYTES:
+            for part in self._parts:
+                batch.append(part)
+                room -= len(part)
+                if room <= 0:
                     return batch
         except (Damaged, DamagedIndex, OSError, ValueError) as error:
             raise Unavailable("the file is damaged or its disk is failing") from error
@@ -314,7 +316,7 @@ class _Cut:
         return batch
 
 
-async def _resumed(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _resumed(first: Buffers, rest: AsyncGenerator[Buffers]) -> AsyncGenerator[Buffers]:
     try:
         yield first
         async for piece in rest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -20,7 +21,7 @@ from odeion.adapters.ffmpeg.media_index import (
 )
 from odeion.adapters.ffmpeg.timing import AudioGrid, Scale, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport_copy import audio_segment, video_segment
-from odeion.adapters.ffmpeg.window import Damaged, Extent, Window, pieces
+from odeion.adapters.ffmpeg.window import Buffer, Damaged, Extent, Window, pieces
 from odeion.application.playback.ports import SegmentGrid
 
 _STEPS_BACK = 4
@@ -33,9 +34,9 @@ def grid(stream: IndexedStream) -> SegmentGrid:
     return SegmentGrid(tuple(start / stream.timescale for start in stream.starts), stream.end / stream.timescale)
 
 
-def segment(index: MediaIndex, stream: IndexedStream, number: int, descriptor: int) -> Iterator[bytes]:
-    """A segment in pieces; nothing is read before the first is asked for. Raises Damaged, DamagedIndex, OSError, and
-    ValueError for one of more than 4 GB."""
+def segment(index: MediaIndex, stream: IndexedStream, number: int, descriptor: int) -> Iterator[Buffer]:
+    """A segment in parts, the first of which is its header; nothing is read before that is asked for. Raises Damaged,
+    DamagedIndex, OSError, and ValueError for one of more than 4 GB."""
     window = Window(descriptor, _HEADERS_BYTES)
     cutting = stream.cutting
     if isinstance(cutting, Fragments):
@@ -59,35 +60,30 @@ def _clusters(index: MediaIndex) -> Clusters:
 
 def _video(
     index: MediaIndex, stream: IndexedStream, cutting: VideoBlocks, number: int, window: Window
-) -> Iterator[bytes]:
+) -> Iterator[Buffer]:
     clusters = _clusters(index)
     first, last = number == 0, number + 1 == len(cutting.blocks)
     start = cutting.blocks[number]
     end = clusters.end if last else cutting.blocks[number + 1]
     window.hold(start, min(end, window.size))
     scale = Scale(Fraction(clusters.time_base_ns, 10**9), stream.timescale, index.origin_s)
-    shown: list[int] = []
-    keys: list[bool] = []
-    sizes: list[int] = []
-    extents: list[Extent] = []
     prefix = bytes.fromhex(cutting.prefix_hex)
-    for frame in frames(
+    found = frames(
         window,
         cutting.track,
         start,
         end,
         cluster=cutting.clusters[number],
         cluster_time=cutting.cluster_times[number],
-    ):
-        if not extents and not frame.key:
-            continue
-        shown.append(scale.ticks(frame.time))
-        keys.append(frame.key and frame.offset not in cutting.left_out)
-        parts = without((frame.offset, frame.size), cutting.left_out.get(frame.offset))
-        sizes.append(sum(size for _, size in parts) + len(prefix))
-        extents += parts
-    if not extents:
+    )
+    pictures = list(itertools.dropwhile(lambda frame: not frame.key, found))
+    if not pictures:
         raise Damaged("a part of the file has no picture")
+    shown = [scale.ticks(picture.time) for picture in pictures]
+    keys = [picture.key and picture.offset not in cutting.left_out for picture in pictures]
+    kept = [without((picture.offset, picture.size), cutting.left_out.get(picture.offset)) for picture in pictures]
+    sizes = [sum(size for _, size in parts) + len(prefix) for parts in kept]
+    extents = itertools.chain.from_iterable(kept)
     decoded = [time - cutting.delay for time in sorted(shown)]
     until = decoded[-1] + usual_step(decoded) if last else scale.ticks(cutting.first_shown[number + 1]) - cutting.delay
     times = time_video(shown, decoded, until, opens_timeline=first)
@@ -96,7 +92,7 @@ def _video(
 
 def _audio(
     index: MediaIndex, stream: IndexedStream, cutting: AudioBlocks, number: int, window: Window
-) -> Iterator[bytes]:
+) -> Iterator[Buffer]:
     audio = AudioGrid(stream.timescale, cutting.first, cutting.frame, cutting.frames, cutting.frames_per_segment)
     first_frame = number * audio.frames_per_segment
     end_frame = first_frame + audio.frames_per_segment if number + 1 < audio.segments else 1 << 62

@@ -11,13 +11,18 @@ from odeion.adapters.ffmpeg.index_worker import AWAY, BUILT, CHANGED
 from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, MediaIndex, decode, empty_index
 from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.application.playback.ports import MediaIndexStore, MediaSource
+from odeion.domain.media_file import FileStamp
 from odeion.domain.shared.errors import Conflict, Unavailable
+from odeion.domain.shared.ids import MediaFileId
 from odeion.sandbox.child import Child, ChildFailed, python_module
 
 _CHILD = python_module("odeion.adapters.ffmpeg.index_worker")
 _TIME_LIMIT_S = 600.0
 _ANSWER_LIMIT_BYTES = 256 << 20
 _KEPT_BYTES = 64 << 20
+
+# Of which file, and what it was.
+_Key = tuple[MediaFileId, str, FileStamp]
 
 
 class MediaIndexes:
@@ -30,7 +35,7 @@ class MediaIndexes:
         self._store = store
         self._child = Child(command, time_limit_s, _ANSWER_LIMIT_BYTES)
         self._child_in_use = asyncio.Lock()
-        self._asked: OrderedDict[str, asyncio.Task[MediaIndex]] = OrderedDict()
+        self._asked: OrderedDict[_Key, asyncio.Task[MediaIndex]] = OrderedDict()
 
     @property
     def format(self) -> int:
@@ -44,7 +49,7 @@ class MediaIndexes:
     async def get(self, source: MediaSource) -> MediaIndex:
         """Made now if it is missing, of another version, damaged, or of what the file was. Raises Unavailable,
         Conflict."""
-        key = repr((source.file_id, source.path, source.stamp))
+        key = source.file_id, source.path, source.stamp
         index = await once_for_all(self._asked, key, lambda: self._find_or_build(source))
         self._drop_surplus(key)
         return index
@@ -86,7 +91,7 @@ class MediaIndexes:
         await self._store.put(source.file_id, source.stamp, FORMAT, index.groups(source), content)
         return index
 
-    def _drop_surplus(self, key: str) -> None:
+    def _drop_surplus(self, key: _Key) -> None:
         def kept_bytes() -> int:
             finished = (task.result() for task in self._asked.values() if task.done() and not task.exception())
             return sum(len(index.heap) for index in finished)

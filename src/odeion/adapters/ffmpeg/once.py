@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
 _KNOWN = 256
 
+_K = TypeVar("_K", bound=Hashable)
 _T = TypeVar("_T")
 
 
 async def once_for_all(
-    known: OrderedDict[str, asyncio.Task[_T]], key: str, make: Callable[[], Coroutine[Any, Any, _T]]
+    known: OrderedDict[_K, asyncio.Task[_T]], key: _K, make: Callable[[], Coroutine[Any, Any, _T]]
 ) -> _T:
     """What `make` gives, made once for all who ask at the same time or later; a failure is not kept."""
     task = known.get(key)
@@ -24,7 +25,7 @@ async def once_for_all(
     return await asyncio.shield(task)
 
 
-def remember(known: OrderedDict[str, _T], key: str, value: _T) -> None:
+def remember(known: OrderedDict[_K, _T], key: _K, value: _T) -> None:
     """Keep a value in place of the one used longest ago."""
     known[key] = value
     while len(known) > _KNOWN:

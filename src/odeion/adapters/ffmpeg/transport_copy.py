@@ -82,7 +82,7 @@ def video_segment(
     times = time_video(shown, decoded, until, opens_timeline=first)
     track = Track(stream.track_id, stream.timescale, b"")
     yield video_header(number, track, times, [len(picture) for picture in pictures], keys)
-    yield from _in_pieces(pictures)
+    yield from pictures
 
 
 def audio_segment(
@@ -109,18 +109,4 @@ def audio_segment(
     opening, durations = audio.durations(number, times, following)
     track = Track(stream.track_id, stream.timescale, b"")
     yield audio_header(number, track, opening, durations, [len(data) for data in frames_found])
-    yield from _in_pieces(frames_found)
-
-
-def _in_pieces(samples: list[bytes]) -> Iterator[bytes]:
-    """Joined to a megabyte and more."""
-    group: list[bytes] = []
-    size = 0
-    for sample in samples:
-        group.append(sample)
-        size += len(sample)
-        if size >= _PIECE_BYTES:
-            yield b"".join(group)
-            group, size = [], 0
-    if group:
-        yield b"".join(group)
+    yield from frames_found

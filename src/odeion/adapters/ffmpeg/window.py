@@ -9,6 +9,9 @@ _PIECE_BYTES = 4 << 20
 _WHOLE_BYTES = 32 << 20
 
 
+Buffer = bytes | memoryview
+
+
 class Damaged(Exception):
     """What was read cannot be right."""
 
@@ -47,7 +50,7 @@ class Window:
             raise Damaged("the file ends early")
         return found
 
-    def view(self, offset: int, length: int) -> memoryview | bytes:
+    def view(self, offset: int, length: int) -> Buffer:
         """As `read`, without copying what is held and without holding what is not."""
         at = offset - self.base
         if at >= 0 and at + length <= len(self.data):
@@ -73,19 +76,18 @@ Extent = tuple[int, int]
 """Where bytes lie in a file, and how many."""
 
 
-def pieces(window: Window, header: bytes, extents: Iterable[Extent], prefix: bytes = b"") -> Iterator[bytes]:
-    """`header` and what lies in `extents`, each after `prefix`, in pieces of a few megabytes."""
-    parts: list[bytes | memoryview] = [header]
+def pieces(window: Window, header: bytes, extents: Iterable[Extent], prefix: bytes = b"") -> Iterator[Buffer]:
+    """`header` and what lies in `extents`, each after `prefix`; a few megabytes of the file are held at a time."""
+    yield header
     group: list[Extent] = []
     group_bytes = 0
     for offset, length in extents if prefix else _split(extents):
         group.append((offset, length))
         group_bytes += length
         if group_bytes >= _PIECE_BYTES:
-            yield b"".join([*parts, *_views(window, group, prefix)])
-            parts, group, group_bytes = [], [], 0
-    if parts or group:
-        yield b"".join([*parts, *_views(window, group, prefix)])
+            yield from _views(window, group, prefix)
+            group, group_bytes = [], 0
+    yield from _views(window, group, prefix)
 
 
 def _split(extents: Iterable[Extent]) -> Iterator[Extent]:
@@ -96,12 +98,12 @@ def _split(extents: Iterable[Extent]) -> Iterator[Extent]:
         yield offset, length
 
 
-def _views(window: Window, group: list[Extent], prefix: bytes) -> Iterator[bytes | memoryview]:
-    if group:
+def _views(window: Window, group: list[Extent], prefix: bytes) -> Iterator[Buffer]:
+    if len(group) > 1:
         start, end = min(offset for offset, _ in group), max(offset + length for offset, length in group)
         wanted = sum(length for _, length in group)
         # What lies between is read along where that is not much: one call is cheaper than many.
-        if len(group) > 1 and end - start <= 2 * wanted:
+        if end - start <= 2 * wanted:
             at = start - window.base
             if not (at >= 0 and at + end - start <= len(window.data)):
                 window.hold(start, end)

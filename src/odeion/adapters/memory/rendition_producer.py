@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
+from odeion.application.shared.downloads import Buffers
 from odeion.domain.playback.plan import Treatment, VideoPlan
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import PlaybackSessionId
@@ -50,7 +51,7 @@ class MemoryRenditionProducer:
             raise NotFound("no such segment")
         self.sessions.add(session_id)
         data = f"segment {number} of stream {rendition.stream_index}".encode()
-        return SegmentBytes(_pieces(data), len(data))
+        return SegmentBytes(_pieces(data, rendition), len(data))
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
         known = 0 <= number < len((await self.grid(source, rendition)).starts_s)
@@ -66,6 +67,9 @@ class MemoryRenditionProducer:
         self.closed = True
 
 
-async def _pieces(data: bytes) -> AsyncGenerator[bytes]:
-    yield data[:8]
+async def _pieces(data: bytes, rendition: Rendition) -> AsyncGenerator[bytes | Buffers]:
+    if rendition.treatment is Treatment.COPY:
+        yield Buffers([data[:4], memoryview(data)[4:8]])
+    else:
+        yield data[:8]
     yield data[8:]

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import orjson
-from sqlalchemy import event
+from sqlalchemy import Select, event
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
@@ -92,7 +94,12 @@ async def translated_errors() -> AsyncIterator[None]:
         if error.connection_invalidated or state[:2] in _UNAVAILABLE_CLASSES:
             raise Unavailable("the database is not reachable", retry_after_s=2) from error
         raise
-    except (OSError, TimeoutError) as error:
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] in _UNAVAILABLE_CLASSES:
+            raise Unavailable("the database is not reachable", retry_after_s=2) from error
+        raise
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        # The second is what a connection says that heard the server's farewell, but not yet its end.
         raise Unavailable("the database is not reachable", retry_after_s=2) from error
 
 
@@ -111,3 +118,29 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with translated_errors(), engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         yield connection
+
+
+class HotQuery:
+    """A statement asked so often that what SQLAlchemy adds to each execution counts: compiled once, run by asyncpg on a
+    connection of the engine's pool."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        compiled = statement.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._sql = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+        self._constants = dict(compiled.params)
+
+    async def first(self, engine: AsyncEngine, **parameters: Any) -> Mapping[str, Any] | None:
+        """The first row, with its values as asyncpg reads them; None if there is none."""
+        given = self._constants | parameters
+        async with translated_errors():
+            pooled = await engine.raw_connection()
+            try:
+                connection: Any = pooled.driver_connection
+                row: Mapping[str, Any] | None = await connection.fetchrow(self._sql, *(given[n] for n in self._names))
+                return row
+            except BaseException:
+                pooled.invalidate()
+                raise
+            finally:
+                pooled.close()

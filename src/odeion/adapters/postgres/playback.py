@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Column, ColumnElement, Row, Table, and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from odeion.adapters.postgres.database import reading
+from odeion.adapters.postgres.database import HotQuery, reading
 from odeion.adapters.postgres.identity import user
 from odeion.adapters.postgres.libraries import media_file
 from odeion.adapters.postgres.repository import EventSink, save_versioned
@@ -122,29 +123,32 @@ class PostgresPlaybackSessions:
 
 
 class PostgresStreamSessions:
-    """Asked for every segment, so what does not change between two is kept: the session and its file are read again
-    only when their rows have another version. Whether they may be used is read each time."""
+    """Asked for every segment, so what was found is kept, with all that decided it: it is read again only when one of
+    that has changed."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._known: OrderedDict[bytes, tuple[tuple[Any, ...], OpenStream]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Mapping[str, Any], OpenStream]] = OrderedDict()
+
+    def recall(self, stream_key_hash: bytes) -> OpenStream | None:
+        known = self._known.get(stream_key_hash)
+        return known[1] if known is not None else None
 
     async def open(self, stream_key_hash: bytes) -> OpenStream:
+        state = await _STREAM_STATE.first(self._engine, key=stream_key_hash)
+        known = self._known.get(stream_key_hash)
+        if known is not None and known[0] == state:
+            return known[1]
         async with reading(self._engine) as connection:
-            state = (await connection.execute(_STREAM_STATE, {"key": stream_key_hash})).one_or_none()
-            if state is None:
-                raise NotFound("no such stream")
-            if not state.is_open or not _may_watch(state):
-                raise Gone("this playback session has ended; start a new one")
-            if state.file_id is None:
-                raise Conflict("the file of this session is not known any more")
-            versions = (state.session_version, state.file_version, state.root_path, state.unavailable_reason)
-            known = self._known.get(stream_key_hash)
-            if known is not None and known[0] == versions:
-                return known[1]
-            row = (await connection.execute(_STREAM, {"key": stream_key_hash})).one()
+            row = (await connection.execute(_STREAM, {"key": stream_key_hash})).one_or_none()
+        if state is None or row is None:
+            raise NotFound("no such stream")
+        if not row.is_open or not _may_watch(row):
+            raise Gone("this playback session has ended; start a new one")
+        if row.file_id is None or row.root_path is None:
+            raise Conflict("the file of this session is not known any more")
         stream = OpenStream(_session(row), source_of(_part(row, media_files, "file"), row))
-        self._known[stream_key_hash] = versions, stream
+        self._known[stream_key_hash] = state, stream
         if len(self._known) > _KNOWN_STREAMS:
             self._known.popitem(last=False)
         return stream
@@ -167,24 +171,8 @@ def _is_of(media_type: PlayableType, content_id: Column[Any]) -> ColumnElement[b
 
 
 _SIGNED_IN = and_(login_sessions.c.id.is_not(None), login_sessions.c.revoked_at.is_(None))
-# Made once: it would take longer to put together than to run.
-_STREAM_STATE = (
-    select(
-        playback_sessions.c.file_id,
-        playback_sessions.c.api_key_id,
-        playback_sessions.c.version.label("session_version"),
-        media_files.c.version.label("file_version"),
-        library_roots.c.path.label("root_path"),
-        library_roots.c.unavailable_reason,
-        *_labelled(users, "viewer"),
-        and_(playback_sessions.c.state == SessionState.ACTIVE.value, or_(_SIGNED_IN, api_keys.c.id.is_not(None))).label(
-            "is_open"
-        ),
-        func.coalesce(movies.c.library_id, series.c.library_id).label("title_library_id"),
-        func.coalesce(movies.c.rating_age, series.c.rating_age).label("title_rating_age"),
-    )
-    .select_from(playback_sessions)
-    .outerjoin(users, users.c.id == playback_sessions.c.user_id)
+_OF_STREAM = (
+    playback_sessions.outerjoin(users, users.c.id == playback_sessions.c.user_id)
     .outerjoin(login_sessions, login_sessions.c.id == playback_sessions.c.login_session_id)
     .outerjoin(api_keys, api_keys.c.id == playback_sessions.c.api_key_id)
     .outerjoin(media_files, media_files.c.id == playback_sessions.c.file_id)
@@ -192,18 +180,30 @@ _STREAM_STATE = (
     .outerjoin(movies, _is_of(PlayableType.MOVIE, movies.c.id))
     .outerjoin(episodes, _is_of(PlayableType.EPISODE, episodes.c.id))
     .outerjoin(series, series.c.id == episodes.c.series_id)
+)
+_DECIDING = (
+    library_roots.c.path.label("root_path"),
+    library_roots.c.unavailable_reason,
+    and_(playback_sessions.c.state == SessionState.ACTIVE.value, or_(_SIGNED_IN, api_keys.c.id.is_not(None))).label(
+        "is_open"
+    ),
+    func.coalesce(movies.c.library_id, series.c.library_id).label("title_library_id"),
+    func.coalesce(movies.c.rating_age, series.c.rating_age).label("title_rating_age"),
+)
+# Made once: it would take longer to put together than to run.
+_STREAM_STATE = HotQuery(
+    select(
+        playback_sessions.c.version.label("session_version"),
+        media_files.c.version.label("file_version"),
+        users.c.version.label("viewer_version"),
+        *_DECIDING,
+    )
+    .select_from(_OF_STREAM)
     .where(playback_sessions.c.stream_key_hash == bindparam("key"))
 )
 _STREAM = (
-    select(
-        playback_sessions,
-        *_labelled(media_files, "file"),
-        library_roots.c.path.label("root_path"),
-        library_roots.c.unavailable_reason,
-    )
-    .select_from(playback_sessions)
-    .join(media_files, media_files.c.id == playback_sessions.c.file_id)
-    .join(library_roots, library_roots.c.id == media_files.c.root_id)
+    select(playback_sessions, *_labelled(media_files, "file"), *_labelled(users, "viewer"), *_DECIDING)
+    .select_from(_OF_STREAM)
     .where(playback_sessions.c.stream_key_hash == bindparam("key"))
 )
 

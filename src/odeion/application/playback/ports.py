@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from odeion.application.shared.downloads import OpenFile
+from odeion.application.shared.downloads import Buffers, OpenFile
 from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
@@ -145,6 +145,10 @@ class StreamSessions(Protocol):
         signed out, its API key is revoked, its viewer is locked or may not see the title any more; Conflict where the
         file is not known any more; Unavailable where its disk is away."""
 
+    def recall(self, stream_key_hash: bytes) -> OpenStream | None:
+        """The very answer `open` gave last, where it is remembered. It may not hold any more: enough to begin with what
+        does no harm, not to answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenditionFacts:
@@ -182,11 +186,12 @@ class SegmentBytes:
     """A segment as it becomes available; the first piece is there. `size_bytes` is that of the whole, None while it is
     being made."""
 
-    pieces: AsyncGenerator[bytes]
+    pieces: AsyncGenerator[bytes | Buffers]
     size_bytes: int | None = None
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.pieces
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self.pieces:
+            yield bytes(piece)
 
 
 class RenditionProducer(Protocol):

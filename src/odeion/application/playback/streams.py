@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
@@ -10,6 +11,7 @@ from odeion.application.playback import playlists
 from odeion.application.playback.ports import (
     FileReader,
     MediaSource,
+    OpenStream,
     PlaybackDebugRepository,
     PlaybackProblem,
     PlaybackTx,
@@ -21,7 +23,7 @@ from odeion.application.playback.ports import (
 )
 from odeion.application.playback.sessions import media_type
 from odeion.application.shared.clock import Clock
-from odeion.application.shared.downloads import StoredFile
+from odeion.application.shared.downloads import Buffers, StoredFile
 from odeion.application.shared.secrets import secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.domain.playback.plan import SubtitlePlan, Treatment, VideoPlan
@@ -80,10 +82,24 @@ class Streams:
             return await self._producer.init_segment(source, _rendition(session, rendition_name))
 
     async def segment(self, stream_key: str, rendition_name: str, number: int) -> SegmentBytes:
+        """What is only copied is read while it is asked whether it may be given, for either takes as long."""
         part = f"{rendition_name}/{number}.m4s"
-        async with self._open(stream_key, part) as (session, source):
-            rendition = _rendition(session, rendition_name)
-            segment = await self._producer.segment(source, rendition, number, session_id=_id(session))
+        key_hash = secret_hash(stream_key)
+        known = self._sessions.recall(key_hash)
+        ahead = self._copy_ahead(known, rendition_name, number) if known is not None else None
+        try:
+            stream = await self._sessions.open(key_hash)
+            session = stream.session
+            async with self._noting(session, part):
+                if ahead is not None and stream is known:
+                    segment = await ahead
+                    ahead = None
+                else:
+                    rendition = _rendition(session, rendition_name)
+                    segment = await self._producer.segment(stream.source, rendition, number, session_id=_id(session))
+        finally:
+            if ahead is not None:
+                await _discard(ahead)
         return SegmentBytes(self._watched(session, part, segment.pieces), segment.size_bytes)
 
     async def subtitle_playlist(self, stream_key: str, position: int) -> str:
@@ -105,6 +121,14 @@ class Streams:
         """Stop all encoders."""
         await self._producer.close()
 
+    def _copy_ahead(self, stream: OpenStream, rendition_name: str, number: int) -> asyncio.Task[SegmentBytes] | None:
+        with suppress(NotFound):
+            rendition = _rendition(stream.session, rendition_name)
+            if rendition.treatment is Treatment.COPY:
+                segment = self._producer.segment(stream.source, rendition, number, session_id=_id(stream.session))
+                return asyncio.create_task(segment)
+        return None
+
     @asynccontextmanager
     async def _open(self, stream_key: str, part: str) -> AsyncIterator[tuple[PlaybackSession, MediaSource]]:
         """What is asked of a session's media. What goes wrong then is noted with the session."""
@@ -122,8 +146,8 @@ class Streams:
             raise
 
     async def _watched(
-        self, session: PlaybackSession, part: str, pieces: AsyncGenerator[bytes]
-    ) -> AsyncGenerator[bytes]:
+        self, session: PlaybackSession, part: str, pieces: AsyncGenerator[bytes | Buffers]
+    ) -> AsyncGenerator[bytes | Buffers]:
         async with self._noting(session, part), aclosing(pieces):
             async for piece in pieces:
                 yield piece
@@ -140,6 +164,13 @@ async def stored_file(files: FileReader, source: MediaSource) -> StoredFile:
     """A media file as it is. Raises Unavailable, Conflict."""
     stamp = await files.stat(source)
     return StoredFile.of(source.path, stamp, media_type(source.technical), partial(files.open, source))
+
+
+async def _discard(ahead: asyncio.Task[SegmentBytes]) -> None:
+    ahead.cancel()
+    await asyncio.wait([ahead])
+    if not ahead.cancelled() and ahead.exception() is None:
+        await ahead.result().pieces.aclose()
 
 
 def _id(session: PlaybackSession) -> PlaybackSessionId:

@@ -11,7 +11,8 @@ from quart import Quart, Response, request
 
 from odeion.entrypoints.http.context import AppContext, install_context
 from odeion.entrypoints.http.endpoint import Area
-from odeion.entrypoints.http.errors import install_error_handlers
+from odeion.entrypoints.http.errors import breaking_off, install_error_handlers
+from odeion.entrypoints.http.headers import secure
 from odeion.entrypoints.http.openapi import build_document
 from odeion.entrypoints.http.routes import (
     account,
@@ -32,6 +33,7 @@ from odeion.entrypoints.http.routes import (
     transcoding,
     users,
 )
+from odeion.entrypoints.http.segment_lane import SegmentLane
 from odeion.entrypoints.http.web_app import install_web_app
 from odeion.entrypoints.http.zero_copy import ZeroCopy
 
@@ -127,19 +129,14 @@ def create_app(context: AppContext) -> Quart:
     if context.settings.web_root is not None:
         install_web_app(app, context.settings.web_root)
     app.after_request(_secure)
-    app.asgi_app = ZeroCopy(app.asgi_app)  # type: ignore[method-assign]
+    lane = SegmentLane(app.asgi_app, context.use_cases.streams)
+    app.asgi_app = ZeroCopy(breaking_off(lane))  # type: ignore[method-assign]
     _run_bus(app, context)
     return app
 
 
 async def _secure(response: Response) -> Response:
-    """What every answer says to browsers. Pages of the web app bring a policy of their own."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    if "Content-Security-Policy" not in response.headers:
-        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox; frame-ancestors 'none'"
-    if request.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    secure(response.headers, request.path)
     return response
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from pydantic import ValidationError
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
@@ -71,7 +70,7 @@ def invalid_from(error: ValidationError, where: str) -> Invalid:
 def install_error_handlers(app: Quart) -> None:
     @app.errorhandler(OdeionError)
     async def told(error: OdeionError) -> Response:
-        return envelope(error.code, error.message, fields=error.fields, retry_after_s=error.retry_after_s)
+        return refusal(error)
 
     @app.errorhandler(HTTPException)
     async def framework(error: HTTPException) -> Response:
@@ -85,16 +84,25 @@ def install_error_handlers(app: Quart) -> None:
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:
-        log.exception("unexpected error in a request", exc_info=error)
-        return envelope("internal_error", "something went wrong on the server; its log says what")
+        return refusal(error)
 
-    answer = app.asgi_app
 
-    async def answer_or_break_off(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """What fails after its answer began ends it without the last part: a client sees that it is not whole."""
+def refusal(error: Exception) -> Response:
+    """What an error is answered with."""
+    if isinstance(error, OdeionError):
+        return envelope(error.code, error.message, fields=error.fields, retry_after_s=error.retry_after_s)
+    log.exception("unexpected error in a request", exc_info=error)
+    return envelope("internal_error", "something went wrong on the server; its log says what")
+
+
+def breaking_off(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """ASGI middleware: what fails after its answer began ends it without the last part, and a client sees that it is
+    not whole."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
         try:
-            await answer(scope, receive, send)
+            await app(scope, receive, send)
         except OdeionError as error:
             log.warning("an answer was broken off", code=error.code, reason=error.message)
 
-    app.asgi_app = answer_or_break_off  # type: ignore[method-assign]
+    return answer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field, StringConstraints
 from quart import Response
@@ -27,6 +28,7 @@ from odeion.entrypoints.http.endpoint import Area, Stream
 from odeion.entrypoints.http.models import Id, Milliseconds, Query, Request, StreamKey
 from odeion.entrypoints.http.ranges import ranged_response
 from odeion.entrypoints.http.security import caller, client_address
+from odeion.entrypoints.http.segment_lane import IMMUTABLE, SEGMENT_TYPE, segment_headers
 
 area = Area("playback")
 
@@ -45,10 +47,7 @@ DeviceText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]
 Size = Annotated[int, Field(ge=16, le=65_536)]
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
-_SEGMENT_TYPE = "video/mp4"
 _VTT_TYPE = "text/vtt"
-# A segment is the same for ever for its URL, and the URL dies with the session.
-_IMMUTABLE = "private, max-age=86400, immutable"
 
 
 class VideoCapabilityBody(Request):
@@ -424,12 +423,12 @@ async def get_keyframe_playlist(key: StreamKey, rendition: RenditionName) -> Res
     tag="Playback",
     access=Access.STREAM,
     errors=_STREAM_ERRORS,
-    stream=Stream((_SEGMENT_TYPE,)),
+    stream=Stream((SEGMENT_TYPE,)),
 )
 async def get_keyframe_segment(key: StreamKey, rendition: RenditionName, number: SegmentNumber) -> Response:
     """Get HLS I-frame segment"""
-    response = Response(await use_cases().streams.keyframe(key, rendition, number), content_type=_SEGMENT_TYPE)
-    response.headers["Cache-Control"] = _IMMUTABLE
+    response = Response(await use_cases().streams.keyframe(key, rendition, number), content_type=SEGMENT_TYPE)
+    response.headers["Cache-Control"] = IMMUTABLE
     return response
 
 
@@ -438,12 +437,12 @@ async def get_keyframe_segment(key: StreamKey, rendition: RenditionName, number:
     tag="Playback",
     access=Access.STREAM,
     errors=_STREAM_ERRORS,
-    stream=Stream((_SEGMENT_TYPE,)),
+    stream=Stream((SEGMENT_TYPE,)),
 )
 async def get_init_segment(key: StreamKey, rendition: RenditionName) -> Response:
     """Get HLS init segment"""
-    response = Response(await use_cases().streams.init_segment(key, rendition), content_type=_SEGMENT_TYPE)
-    response.headers["Cache-Control"] = _IMMUTABLE
+    response = Response(await use_cases().streams.init_segment(key, rendition), content_type=SEGMENT_TYPE)
+    response.headers["Cache-Control"] = IMMUTABLE
     return response
 
 
@@ -452,16 +451,13 @@ async def get_init_segment(key: StreamKey, rendition: RenditionName) -> Response
     tag="Playback",
     access=Access.STREAM,
     errors=_STREAM_ERRORS,
-    stream=Stream((_SEGMENT_TYPE,)),
+    stream=Stream((SEGMENT_TYPE,)),
 )
 async def get_media_segment(key: StreamKey, rendition: RenditionName, number: SegmentNumber) -> Response:
     """Get HLS media segment"""
     segment = await use_cases().streams.segment(key, rendition, number)
-    response = Response(segment.pieces, content_type=_SEGMENT_TYPE)
-    if segment.size_bytes is not None:
-        response.headers["Content-Length"] = str(segment.size_bytes)
+    response = Response(cast(AsyncIterator[bytes], segment.pieces), headers=segment_headers(segment))
     response.timeout = None
-    response.headers["Cache-Control"] = _IMMUTABLE
     return response
 
 
@@ -488,7 +484,7 @@ async def get_subtitle_track(key: StreamKey, position: SubtitlePosition) -> Resp
     """Get subtitle track
 
     A text subtitle track, embedded or beside the file, as WebVTT."""
-    return _text(await use_cases().streams.subtitle(key, position), f"{_VTT_TYPE}; charset=utf-8", _IMMUTABLE)
+    return _text(await use_cases().streams.subtitle(key, position), f"{_VTT_TYPE}; charset=utf-8", IMMUTABLE)
 
 
 def _text(content: str, content_type: str, cache_control: str) -> Response:
