@@ -19,6 +19,7 @@ from pathlib import Path
 import av
 import pytest
 
+from odeion.adapters.ffmpeg import launcher
 from odeion.adapters.ffmpeg.codec_strings import codec_string
 from odeion.adapters.ffmpeg.encoders import EncoderLimits
 from odeion.adapters.ffmpeg.fmp4 import read_track
@@ -74,11 +75,21 @@ async def producer(tmp_path: Path) -> AsyncIterator[HlsRenditionProducer]:
 
 
 def encoders(parent: int | None = None) -> list[int]:
-    """Process ids of the encoders that we, or another process, started; also of what is about to become one."""
+    """Process ids of the encoders that we, or another process, started."""
     command = ["/bin/ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent or os.getpid())]
     listed = subprocess.run(command, capture_output=True, text=True)
     lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
     return [int(pid) for pid, arguments in lines if "-nostdin" in arguments and "pipe:1" in arguments]
+
+
+def launchers(parent: int | None = None) -> list[int]:
+    """Process ids of what we, or another process, started that waits to become ffmpeg, or will soon."""
+    found = []
+    for pid in Path(f"/proc/{parent or os.getpid()}/task/{parent or os.getpid()}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):
+            if launcher.__file__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(int(pid))
+    return found
 
 
 def kill_encoders() -> None:
@@ -470,6 +481,23 @@ class TestEncoders:
             assert len(encoders()) == 1
             await hls.fetch(producer, source, video, 8)
 
+    async def test_of_sound_stay_near_what_is_heard(
+        self, samples: Path, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        source = film(samples)
+        _, audio = converted(source)
+        begun = []
+        for number in range(10, 14):
+            segment = await hls.fetch(producer, source, audio, number)
+            begun += encoders()
+        assert len(set(begun)) == 1
+        # Undisturbed it would make the two minutes in that time.
+        await asyncio.sleep(0.5)
+        assert len(list((tmp_path / "cache").glob("*/*.m4s"))) <= 5
+        counted = Path(f"/proc/{begun[0]}/io").read_text().splitlines()
+        written = next(int(line.split()[1]) for line in counted if line.startswith("wchar"))
+        assert written < 12 * len(segment)
+
     async def test_idle_ones_end(self, samples: Path, tmp_path: Path) -> None:
         source = film(samples)
         video, _ = converted(source)
@@ -549,6 +577,14 @@ class TestEncoders:
             with pytest.raises(Unavailable, match="cannot be converted"):
                 await hls.fetch(producer, source, replace(video, burn_in="stream:1"), 0)
 
+    async def test_leave_no_launcher_behind(self, samples: Path, tmp_path: Path) -> None:
+        source = film(samples)
+        video, _ = converted(source)
+        async with producing(tmp_path / "cache") as producer:
+            await hls.fetch(producer, source, video, 0)
+            await until(launchers)
+        assert launchers() == []
+
     async def test_die_with_their_parent(self, samples: Path, tmp_path: Path) -> None:
         source = film(samples)
         program = f"""
@@ -569,8 +605,9 @@ asyncio.run(main())
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
         assert child.stdout is not None
         assert await asyncio.wait_for(child.stdout.readline(), 30) == b"ready\n"
-        begun = encoders(child.pid)
-        assert begun
+        # With those that are ready for more.
+        await until(lambda: encoders(child.pid) and launchers(child.pid))
+        begun = encoders(child.pid) + launchers(child.pid)
         child.kill()
         await child.wait()
         for pid in begun:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,27 +18,11 @@ import uvloop
 
 from odeion.adapters.ffmpeg import launcher
 from odeion.adapters.ffmpeg.process import FfmpegFailed, ReadyLaunchers, end_process, ffmpeg_path, run_ffmpeg
+from tests.integration.media.test_hls_transcode import launchers, until
 
 # Silence, a second of it or without an end.
 SECOND = ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "1", "-f", "s16le", "pipe:1")
 ENDLESS = ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-f", "s16le", "pipe:1")
-
-
-def launchers(parent: int | None = None) -> list[int]:
-    """Process ids of what we, or another process, started that waits to become ffmpeg, or will soon."""
-    found = []
-    for pid in Path(f"/proc/{parent or os.getpid()}/task/{parent or os.getpid()}/children").read_text().split():
-        with suppress(FileNotFoundError):
-            if launcher.__file__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(int(pid))
-    return found
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that happens outside of this process."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def has_ended(pid: int) -> bool:

@@ -53,11 +53,13 @@ _AVOID_S = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderLimits:
     """`wait_ahead_s`: a segment further ahead of an encoder than this is not waited for, the encoder goes there.
-    `run_ahead_s`: how far it may be ahead of what is asked for. `evict_after_s`: unused for so long, it makes room for
-    another; `idle_after_s`: it ends anyway. `segment_s`: how long a segment may take."""
+    `run_ahead_s`: how far it may be ahead of what is asked for; `sound_ahead_s`: one of sound, which would be done in a
+    few seconds, and take the processor from the pictures that are waited for meanwhile. `evict_after_s`: unused for so
+    long, it makes room for another; `idle_after_s`: it ends anyway. `segment_s`: how long a segment may take."""
 
     wait_ahead_s: float = 6
     run_ahead_s: float = 60
+    sound_ahead_s: float = 2
     evict_after_s: float = 30
     idle_after_s: float = 60
     segment_s: float = 30
@@ -560,7 +562,9 @@ class Encoders:
 
     async def _stay_near(self, run: _Run) -> None:
         """Wait while the run is far ahead of what is asked for: its pipe fills, and it sleeps."""
-        while not run.ended and run.rendition.seconds_between(run.wanted, run.next) > self._limits.run_ahead_s:
+        limits, is_sound = self._limits, run.rendition.encoding.codec is None
+        limit_s = limits.sound_ahead_s if is_sound else limits.run_ahead_s
+        while not run.ended and run.rendition.seconds_between(run.wanted, run.next) > limit_s:
             run.go_on.clear()
             await run.go_on.wait()
 

@@ -22,6 +22,8 @@ _LAUNCHER = Path(__file__).with_name("launcher.py")
 STDERR_TAIL_BYTES = 4096
 # Address space, not memory in use: decoders with many threads reserve a lot of it.
 _ADDRESS_SPACE_BYTES = 16 << 30
+# Who stops reading wants ffmpeg to stop soon: twice this is read all the same, and lies there.
+_BUFFER_BYTES = 1 << 14
 _QUIET = ("-nostdin", "-hide_banner", "-loglevel", "error")
 # A seek starts two: one of pictures and one of sound. What begins then is to have the processor for itself.
 _READY = 2
@@ -106,7 +108,7 @@ async def _start_launcher() -> Process:
         stderr=PIPE,
         env={name: os.environ[name] for name in _VARIABLES if name in os.environ},
         start_new_session=True,
-        limit=1 << 20,
+        limit=_BUFFER_BYTES,
     )
 
 
