@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import time
@@ -161,6 +162,37 @@ class TestProfiles:
         technical = probe_file(str(file))
         assert len(technical.video) == min(len(source.technical.video), 1)
         assert len(technical.audio) == min(len(source.technical.audio), 1)
+
+
+class Pipe:
+    """What came so far, to one who cannot look at its end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int) -> bytes:
+        return self._data.read(size)
+
+
+class TestDuration:
+    @pytest.mark.parametrize(
+        "profile", [ProfileName.COMPATIBLE, ProfileName.HDR, ProfileName.AUDIO, ProfileName.SURROUND]
+    )
+    @pytest.mark.parametrize("start_s", [0, 12])
+    async def test_is_told_by_the_first_bytes(self, samples: Path, profile: ProfileName, start_s: float) -> None:
+        source = hls.probe(hls.make("h264_surround_mkv", samples))
+        async with transcoding() as transcoder:
+            pieces = await transcoder.begin(source, plan(source, profile), start_s=start_s, user_id=ME)
+            head = await anext(pieces)
+            while len(head) < 20_000:
+                head += await anext(pieces)
+            await pieces.aclose()
+        with av.open(Pipe(head)) as container:
+            assert container.duration is not None
+            # Copied pictures begin up to 2.5 s earlier.
+            early_s = 2.6 if start_s and profile is ProfileName.HDR else 0
+            left_s = source.technical.duration_ms / 1000 - start_s
+            assert left_s - 0.05 <= container.duration / 1e6 <= left_s + 0.05 + early_s
 
 
 class TestStart:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from odeion.adapters.ffmpeg.boxes import Box, boxes, find, full_box
 from odeion.adapters.ffmpeg.boxes import box as make_box
@@ -60,6 +61,32 @@ def tag_hevc_for_apple(init: bytes) -> bytes:
     if configuration is None or not init[configuration.body + 22]:
         return init
     return init[: entry.start + 4] + b"hvc1" + init[entry.start + 8 :]
+
+
+def tell_duration(beginning: bytes, duration_s: Fraction) -> bytes | None:
+    """The beginning of a fragmented file that says how long all of it is, where an encoder that cannot go back left 0;
+    None while its `moov` is not whole. Raises ValueError for what is no such file."""
+    moov = find(beginning, b"moov")
+    if moov is None:
+        return None
+    movie, extends = find(beginning, b"mvhd", within=moov), find(beginning, b"mvex", within=moov)
+    if movie is None or extends is None:
+        raise ValueError("not a fragmented file")
+    told = bytearray(beginning)
+    # That of the movie is what players should look at; libavformat, and Chromium with it, looks at those of the media.
+    tracks = [track for track in boxes(beginning, moov.body, moov.end) if track.kind == b"trak"]
+    for header in (movie, *(find(beginning, b"mdia", b"mdhd", within=track) for track in tracks)):
+        if header is None:
+            raise ValueError("a track without a header of its media")
+        layout, place = (">IQ", header.body + 20) if beginning[header.body] else (">II", header.body + 12)
+        (timescale,) = struct.unpack_from(">I", beginning, place)
+        struct.pack_into(layout, told, place, timescale, round(duration_s * timescale))
+    (timescale,) = struct.unpack_from(">I", beginning, movie.body + (20 if beginning[movie.body] else 12))
+    all_fragments = full_box(b"mehd", 1, 0, struct.pack(">Q", round(duration_s * timescale)))
+    for box in (moov, extends):
+        struct.pack_into(">I", told, box.start, box.end - box.start + len(all_fragments))
+    told[extends.body : extends.body] = all_fragments
+    return bytes(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -25,6 +26,7 @@ from odeion.adapters.ffmpeg.encoding import (
     layout,
     mixed,
 )
+from odeion.adapters.ffmpeg.fmp4 import tell_duration
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments
 from odeion.adapters.ffmpeg.keys import video_stream
 from odeion.adapters.ffmpeg.levels import h264_level
@@ -49,6 +51,7 @@ from odeion.domain.transcoding import (
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 18
+_HEAD_LIMIT_BYTES = 16 << 20
 _KEYFRAME_S = 2
 _AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
 # A part can be played when its fragment is whole. The head of the file waits for the first packets: only they say what
@@ -187,7 +190,7 @@ class FfmpegProgressiveTranscoder:
             with contextlib.suppress(Unavailable):
                 await self._leases.started(lease.id, ["ffmpeg", *arguments])
             async with asyncio.timeout(self._limits.first_bytes_s):
-                first = await self._take(run)
+                first = await self._take_head(run, plan, _lasts_s(source, start_s))
         except TimeoutError as error:
             await self._end(run, TranscodeState.FAILED, "its first part took too long")
             raise Unavailable("converting this takes too long", retry_after_s=30) from error
@@ -199,6 +202,17 @@ class FfmpegProgressiveTranscoder:
             await self._end(run, TranscodeState.FAILED, "it made nothing")
             raise _NothingMade(run.stderr.decode(errors="replace").strip(), lease.pool_id)
         return run, first
+
+    async def _take_head(self, run: _Run, plan: ProgressivePlan, lasts_s: Fraction) -> bytes:
+        """What comes first, with how long the whole will be: MP4 is told afterwards, as nobody goes back in a pipe."""
+        head = await self._take(run)
+        if plan.container != "mp4":
+            return head
+        while (told := tell_duration(head, lasts_s)) is None and len(head) < _HEAD_LIMIT_BYTES:
+            if not (more := await self._take(run)):
+                return head
+            head += more
+        return told or head
 
     async def _take(self, run: _Run) -> bytes:
         assert run.process.stdout is not None
@@ -348,6 +362,10 @@ def _request(source: MediaSource, plan: ProgressivePlan, user_id: UserId) -> Lea
     )
 
 
+def _lasts_s(source: MediaSource, start_s: float) -> Fraction:
+    return max(Fraction(source.technical.duration_ms, 1000) - Fraction(start_s), Fraction(0))
+
+
 def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encoder: Encoder) -> list[str]:
     seek = ["-ss", f"{start_s:.3f}"] if start_s > 0 else []
     graphs, maps, codecs = [], [], []
@@ -361,13 +379,15 @@ def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encod
         codecs += stream_codecs
         graphs += [graph] if graph else []
         maps += ["-map", "[sound]" if graph else f"0:{plan.audio.stream_index}"]
+    # WebM tells how long it is in its head, if this is what its streams say.
+    lasts = f"DURATION={timedelta(seconds=float(_lasts_s(source, start_s)))}"
     return [
         *("-progress", "pipe:2", "-stats_period", "2"),
         *(device_arguments(encoder.kind, encoder.device) if graphs else []),
         *("-fflags", "+genpts", "-protocol_whitelist", "file,pipe", "-f", demuxer(source)),
         *(*seek, "-i", f"file:{source.path}"),
         *(("-filter_complex", ";".join(graphs)) if graphs else ()),
-        *(*maps, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
+        *(*maps, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-metadata:s", lasts),
         # Copied pictures begin before the wanted time, with a keyframe: the sound waits for them.
         *(*codecs, "-avoid_negative_ts", "make_zero", *_FORMATS[plan.container], "-flush_packets", "1", "pipe:1"),
     ]
