@@ -4,6 +4,7 @@ one)."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import shutil
@@ -152,6 +153,34 @@ class TestTheKernel:
             assert len(received) < len(content)
             assert content.startswith(received)
             writer.close()
+
+
+    async def test_breaks_off_in_one_line_where_the_disk_fails(
+        self,
+        harness: Harness,
+        shelf: Shelf,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        url, content = await _large_film(harness, shelf)
+        sendfile = os.sendfile
+
+        def failing(socket: int, file: int, at: int, size: int) -> int:
+            if at > 100_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return sendfile(socket, file, at, min(size, 200_000))
+
+        monkeypatch.setattr(os, "sendfile", failing)
+        async with listening(harness) as port:
+            reader, writer = await _ask(port, url)
+            received = await reader.read()
+            assert 0 < len(received) < len(content)
+            assert content.startswith(received)
+            writer.close()
+        said = caplog.text + "".join(capsys.readouterr())
+        assert "an answer was broken off" in said
+        assert "Traceback" not in said
 
 
 async def _large_film(harness: Harness, shelf: Shelf) -> tuple[str, bytes]:
