@@ -139,6 +139,7 @@ class TestConversions:
         for rendition in converted(source):
             made = await hls.produce(producer, source, rendition, tmp_path / rendition.codec)
             spans = [hls.span(made.init, segment) for segment in made.segments]
+            assert spans[0].start == 0
             for before, after in itertools.pairwise(spans):
                 assert after.start == pytest.approx(before.end, abs=0.001)
             for span, start_s in zip(spans, made.grid.starts_s, strict=True):

@@ -21,7 +21,7 @@ from odeion.adapters.ffmpeg.window import Extent
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import FileStamp, GroupsOfPictures
 
-FORMAT = 3
+FORMAT = 4
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")
