@@ -139,7 +139,8 @@ class AudioGrid:
         """When a segment begins and how long its frames last, from when they begin and the next segment does. The first
         frame of all is put at 0 where it is not far behind."""
         times = [max(self.on_grid(time), 0) for time in ticks]
-        if number == 0 and times and times[0] < min(self.frame, _LATE_OPENING_S * self.timescale):
+        borne = min(Fraction(self.frame), _LATE_OPENING_S * self.timescale)
+        if number == 0 and times and times[0] < borne:
             times[0] = 0
         end = self.on_grid(following) if following is not None else (times[-1] if times else 0) + self.frame
         for position in range(1, len(times)):
