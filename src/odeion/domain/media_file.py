@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +38,15 @@ class GroupsOfPictures(StrEnum):
     CLOSED = "closed"
     MIXED = "mixed"
     OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStructure:
+    """What the index of a file tells a decision how to play it. `groups` are those of its picture where that is H.264.
+    `refused` says by a stream's index why it cannot be cut into segments as it is."""
+
+    groups: GroupsOfPictures | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

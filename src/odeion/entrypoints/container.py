@@ -161,9 +161,9 @@ class Container(containers.DeclarativeContainer):
     path_settings = providers.Singleton(PathSettings, uow, folders, default_paths, clock)
     catalog = providers.Singleton(PostgresCatalogQueries, engine)
     progress_queries = providers.Singleton(PostgresProgressQueries, engine)
-    sources = providers.Singleton(PostgresPlayableSources, engine)
     media_indexes = providers.Singleton(PostgresMediaIndexes, engine)
     indexer = providers.Singleton(MediaIndexes, media_indexes)
+    sources = providers.Singleton(PostgresPlayableSources, engine, indexer.provided.format)
     node = providers.Callable(socket.gethostname)
     encoder_probe = providers.Singleton(FfmpegEncoderProbe)
     encoder_leases = providers.Singleton(PostgresEncoderLeases, engine, clock, node)
@@ -182,7 +182,7 @@ class Container(containers.DeclarativeContainer):
     subtitles = providers.Singleton(FfmpegSubtitleConverter, cache_folder=path_settings.provided.subtitle_cache)
     files = providers.Singleton(LocalFileReader)
     playback_sessions = providers.Singleton(
-        PlaybackSessions, uow, sources, producer, secrets, clock, transcode_options.provided.policy
+        PlaybackSessions, uow, sources, indexer, producer, secrets, clock, transcode_options.provided.policy
     )
     playback_audit = providers.Singleton(PostgresPlaybackAudit, engine)
     playback_administration = providers.Singleton(

@@ -13,7 +13,7 @@ from odeion.adapters.postgres.media_indexes import PostgresMediaIndexes
 from odeion.adapters.postgres.tables.libraries import media_files
 from odeion.adapters.postgres.tables.media_indexes import media_indexes
 from odeion.application.playback.ports import MediaIndexStore, MediaSource
-from odeion.domain.media_file import FileStamp, TechnicalInfo
+from odeion.domain.media_file import FileStamp, FileStructure, TechnicalInfo
 from odeion.domain.shared.ids import LibraryId, MediaFileId
 from tests.harness import Harness, Shelf
 
@@ -27,8 +27,8 @@ class MediaIndexStoreContract:
     async def test_gives_back_what_was_put(self, store: MediaIndexStore) -> None:
         first = (await self.lacking(store))[0]
         assert await store.find(first.file_id) is None
-        await store.put(first.file_id, first.stamp, 1, None, b"one")
-        await store.put(first.file_id, first.stamp, 1, None, b"two\0")
+        await store.put(first.file_id, first.stamp, 1, FileStructure(), b"one")
+        await store.put(first.file_id, first.stamp, 1, FileStructure(), b"two\0")
         assert await store.find(first.file_id) == b"two\0"
 
     async def test_lists_what_lacks_an_index_a_part_at_a_time(self, store: MediaIndexStore) -> None:
@@ -36,14 +36,14 @@ class MediaIndexStoreContract:
         assert len(every) == await store.count_lacking(LIBRARY, 1) == 3
         assert await store.list_lacking(LIBRARY, 1, after=START, limit=2) == every[:2]
         assert await store.list_lacking(LIBRARY, 1, after=every[1].file_id, limit=2) == every[2:]
-        await store.put(every[0].file_id, every[0].stamp, 1, None, b"index")
+        await store.put(every[0].file_id, every[0].stamp, 1, FileStructure(), b"index")
         assert await self.lacking(store) == every[1:]
 
     async def test_an_index_of_another_format_or_stamp_does_not_count(self, store: MediaIndexStore) -> None:
         first = (await self.lacking(store))[0]
-        await store.put(first.file_id, first.stamp, 2, None, b"index")
+        await store.put(first.file_id, first.stamp, 2, FileStructure(), b"index")
         assert await store.count_lacking(LIBRARY, 1) == 3
-        await store.put(first.file_id, first.stamp._replace(mtime_ns=1), 1, None, b"index")
+        await store.put(first.file_id, first.stamp._replace(mtime_ns=1), 1, FileStructure(), b"index")
         assert await store.count_lacking(LIBRARY, 1) == 3
 
     @staticmethod
@@ -77,11 +77,11 @@ class TestPostgresMediaIndexes(MediaIndexStoreContract):
 
     async def test_an_index_goes_with_its_file(self, store: MediaIndexStore, harness: Harness) -> None:
         first = (await self.lacking(store))[0]
-        await store.put(first.file_id, first.stamp, 1, None, b"index")
+        await store.put(first.file_id, first.stamp, 1, FileStructure(), b"index")
         async with harness.engine.begin() as connection:
             await connection.execute(delete(media_files).where(media_files.c.id == first.file_id))
         assert await store.find(first.file_id) is None
-        await store.put(first.file_id, first.stamp, 1, None, b"index")
+        await store.put(first.file_id, first.stamp, 1, FileStructure(), b"index")
         assert await store.find(first.file_id) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from sqlalchemy import select, update
 from odeion.adapters.postgres.tables.libraries import media_files
 from odeion.adapters.postgres.tables.playback import playback_sessions
 from odeion.domain.identity.users import Role
-from odeion.domain.media_file import FileStamp, GroupsOfPictures
+from odeion.domain.media_file import FileStamp, FileStructure, GroupsOfPictures
 from tests.harness import Client, Harness, Reply, Shelf
+from tests.integration.media import hls
 
 BROWSER = {
     "containers": ["mp4", "webm"],
@@ -80,14 +82,49 @@ class TestSessions:
                     )
                 )
             ).one()
-        await store.put(first["file_id"], FileStamp(size, mtime, inode), 3, GroupsOfPictures.OPEN, b"")
+        format = harness.container.indexer().format
+        told = FileStructure(groups=GroupsOfPictures.OPEN)
+        await store.put(first["file_id"], FileStamp(size, mtime, inode), format, told, b"")
         session = (await start(admin, chromium)).json
         assert session["mode"] == "transcode"
         assert session["reasons"] == ["the picture has open groups of pictures, and this client cannot seek in these"]
         assert (await start(admin)).json["mode"] == "direct_play"
-        # An index of what the file was says nothing of what it is.
-        await store.put(first["file_id"], FileStamp(size, mtime + 1, inode), 3, GroupsOfPictures.OPEN, b"")
-        assert (await start(admin, chromium)).json["mode"] == "direct_play"
+        # An index of what the file was says nothing of what it is, nor does one that is made in another way now.
+        for stamp, known in ((FileStamp(size, mtime + 1, inode), format), (FileStamp(size, mtime, inode), format - 1)):
+            await store.put(first["file_id"], stamp, known, told, b"")
+            assert (await start(admin, chromium)).json["mode"] == "direct_play"
+
+    @pytest.mark.parametrize("is_indexed", [True, False])
+    async def test_what_cannot_be_repackaged_is_converted_and_told(
+        self, is_indexed: bool, harness: Harness, admin: Client, shelf: Shelf, tmp_path: Path
+    ) -> None:
+        """A recording whose picture changes its profile in the middle."""
+        parts = [
+            hls.encode(
+                tmp_path / f"{profile}.ts",
+                *(*hls.pattern(3, "25"), *hls.tone(3), *hls.h264(frames_between_keys=25), "-profile:v", profile),
+                *("-c:a", "aac", "-output_ts_offset", offset),
+            )
+            for profile, offset in (("high", "0"), ("main", "3"))
+        ]
+        shelf.put("Recording (2003).ts", b"".join(part.read_bytes() for part in parts))
+        (library,) = (await admin.get("/api/libraries")).json["items"]
+        await harness.scan(admin, library["id"])
+        if is_indexed:
+            await harness.run_tasks()
+        (movie,) = (await admin.get("/api/movies?search=recording")).json["items"]
+        body = {"media_type": "movie", "media_id": movie["id"], "capabilities": BROWSER}
+        session = (await admin.post("/api/playback/sessions", body)).json
+        reason = "the stream cannot be repackaged: parameter sets that change"
+        assert session["mode"] == "transcode"
+        assert session["reasons"] == ["the container (mpegts) is not supported by this client", reason]
+        told = {decision["kind"]: (decision["treatment"], decision["reasons"]) for decision in session["decisions"]}
+        assert told == {"video": ("transcode", [reason]), "audio": ("copy", [])}
+        master = (await harness.anonymous().get(session["url"])).body.decode()
+        assert "I-FRAME" not in master and 'CODECS="avc1.64' in master
+        forecast = (await admin.get("/api/admin/transcoding/forecast?device=chrome")).json["items"][0]
+        (group,) = forecast["groups"]
+        assert (group["mode"], group["file_count"], group["reasons"]) == ("transcode", 1, session["reasons"])
 
     async def test_text_is_painted_in_on_wish(self, admin: Client) -> None:
         session = (await start(admin, subtitle_key="sidecar:0", burn_in=True)).json

@@ -314,7 +314,7 @@ def probe(path: Path) -> MediaSource:
 
 
 def plan_for(source: MediaSource, capabilities: ClientCapabilities) -> PlaybackPlan:
-    return decide(source.technical, source.sidecars, capabilities, PlaybackOptions())
+    return decide(source.technical, source.sidecars, capabilities, PlaybackOptions(), structure=source.structure)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, decode
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import GroupsOfPictures
+from odeion.domain.media_file import FileStructure, GroupsOfPictures
 from odeion.domain.shared.errors import Conflict, Unavailable
 from odeion.domain.shared.ids import MediaFileId
 from tests.integration.media import hls
@@ -56,15 +56,17 @@ class TestContent:
     )
     def test_tells_where_a_decoder_may_begin(self, name: str, groups: GroupsOfPictures | None, samples: Path) -> None:
         source = hls.probe(hls.make(name, samples))
-        assert decode(build_index(source)).groups(source) is groups
+        assert decode(build_index(source)).structure(source.technical).groups is groups
 
     def test_is_the_same_each_time(self, samples: Path) -> None:
         source = hls.probe(hls.make("h264_aac_mp4", samples))
         assert build_index(source) == build_index(source)
 
     def test_says_why_a_stream_is_left_to_libavformat(self, samples: Path) -> None:
-        index = decode(build_index(hls.probe(hls.make("trimmed_mp4", samples))))
-        assert index.description.refused[0] == "an edit list that begins within a group of pictures"
+        source = hls.probe(hls.make("trimmed_mp4", samples))
+        index = decode(build_index(source))
+        assert index.description.left[0] == "an edit list that begins within a group of pictures"
+        assert index.structure(source.technical).refused == {}
 
     @pytest.mark.parametrize("name", ["h264_aac_mp4", "h264_surround_mkv"])
     def test_no_flipped_bit_goes_unnoticed(self, name: str, samples: Path) -> None:
@@ -101,7 +103,7 @@ class TestKeeping:
         await indexes.ensure(source)
         sound = await store.find(FILE)
         assert sound
-        await store.put(FILE, source.stamp, FORMAT, None, sound[:-1] + bytes([sound[-1] ^ 1]))
+        await store.put(FILE, source.stamp, FORMAT, FileStructure(), sound[:-1] + bytes([sound[-1] ^ 1]))
         await indexes.get(source)
         assert await store.find(FILE) == sound
 
@@ -129,6 +131,9 @@ class TestKeeping:
         indexes = MediaIndexes(store, command=(sys.executable, "-P", "-c", crashes))
         await indexes.ensure(source)
         assert decode(await store.find(FILE) or b"").description.unreadable == "reading its structure crashed"
+        assert await indexes.structure(source) == FileStructure(
+            refused=dict.fromkeys((0, 1), "reading its structure crashed")
+        )
         await indexes.close()
 
     async def test_a_name_that_is_no_text_can_be_indexed(

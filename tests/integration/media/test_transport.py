@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from odeion.adapters.ffmpeg.copies import Copies, converted
 from odeion.adapters.ffmpeg.index_builder import build_index
 from odeion.adapters.ffmpeg.media_index import Description, decode
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
@@ -15,7 +15,7 @@ from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
 from odeion.domain.media_file import GroupsOfPictures
 from odeion.domain.playback.plan import Treatment
-from odeion.domain.shared.errors import Conflict, NotFound
+from odeion.domain.shared.errors import Conflict
 from tests.integration.media import hls
 from tests.integration.media.hls import COPIES_ALL, Seen, h264, pattern, tone
 
@@ -266,52 +266,22 @@ class TestRefusals:
         index = index_of(changed(film, tmp_path / "shared.ts", share))
         assert index.refused[0] == "pictures that do not begin PES packets"
 
-    async def test_are_told_and_the_stream_is_converted(
+    async def test_what_is_refused_is_not_copied_but_made_good_by_converting(
         self, film: Path, tmp_path: Path, producer: HlsRenditionProducer
     ) -> None:
         behind = hls.encode(tmp_path / "other.ts", *OTHERS["another_profile"])
         source = hls.probe(joined(tmp_path / "joined.ts", film, behind))
-        plan = hls.plan_for(source, COPIES_ALL)
-        assert plan.video is not None
-        copies = Copies(MediaIndexes(MemoryMediaIndexes()))
+        unknowing = hls.plan_for(source, COPIES_ALL)
+        assert unknowing.video is not None and unknowing.video.treatment is Treatment.COPY
         with pytest.raises(Conflict, match="parameter sets that change"):
-            await copies.grid(source, plan.video)
-        assert await copies.obstacle(source, plan.audio[0]) is None
-        obstacle = await copies.obstacle(source, plan.video)
-        await copies.close()
-        assert obstacle == "parameter sets that change"
-        made = await hls.produce(producer, source, converted(source, plan.video, obstacle), tmp_path / "video")
-        assert made.grid.duration_s == pytest.approx(25, abs=0.2)
-        assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
-
-    async def test_are_made_good_by_converting(
-        self, film: Path, tmp_path: Path, producer: HlsRenditionProducer
-    ) -> None:
-        behind = hls.encode(tmp_path / "other.ts", *OTHERS["another_profile"])
-        source = hls.probe(joined(tmp_path / "joined.ts", film, behind))
-        plan = hls.plan_for(source, COPIES_ALL)
+            await producer.grid(source, unknowing.video)
+        structure = decode(build_index(source)).structure(source.technical)
+        plan = hls.plan_for(replace(source, structure=structure), COPIES_ALL)
         assert plan.video is not None
-        assert plan.video.treatment is Treatment.COPY
-        made = await hls.produce(producer, source, plan.video, tmp_path / "video")
-        assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
-        facts = await producer.facts(source, plan.video)
-        assert facts.keyframe_bandwidth_bps is None
-        with pytest.raises(NotFound):
-            await producer.keyframe(source, plan.video, 0)
-        sound = await hls.produce(producer, source, plan.audio[0], tmp_path / "audio")
-        assert hls.play(sound.whole) == pytest.approx(25, abs=0.2)
-
-    async def test_without_an_index_nothing_is_copied(self, film: Path) -> None:
-        source = hls.probe(film)
-        plan = hls.plan_for(source, COPIES_ALL)
-        copies = Copies(None)
-        for rendition in (plan.video, *plan.audio):
-            assert rendition is not None
-            obstacle = await copies.obstacle(source, rendition)
-            assert obstacle == "it is not indexed"
-            made = converted(source, rendition, obstacle)
-            assert (made.treatment, made.codec) in ((Treatment.TRANSCODE, "h264"), (Treatment.TRANSCODE, "aac"))
-        await copies.close()
+        assert (plan.video.treatment, plan.audio[0].treatment) == (Treatment.TRANSCODE, Treatment.COPY)
+        for rendition in (plan.video, plan.audio[0]):
+            made = await hls.produce(producer, source, rendition, tmp_path / rendition.codec)
+            assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
 
 
 class TestEntries:

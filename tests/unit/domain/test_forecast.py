@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from odeion.domain.media_file import GroupsOfPictures, HdrFormat, TechnicalInfo
+from odeion.domain.media_file import FileStructure, GroupsOfPictures, HdrFormat, TechnicalInfo
 from odeion.domain.playback.devices import DEVICES, DeviceKind
 from odeion.domain.playback.forecast import Outlook, foresee
 from odeion.domain.playback.plan import PlayMode
@@ -16,9 +16,9 @@ MATROSKA = "matroska,webm"
 
 
 def outlook(
-    technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME, groups: GroupsOfPictures | None = None
+    technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME, structure: FileStructure | None = None
 ) -> Outlook:
-    return foresee(technical, next(d for d in DEVICES if d.kind is device).capabilities, groups)
+    return foresee(technical, next(d for d in DEVICES if d.kind is device).capabilities, structure)
 
 
 def remedy(technical: TechnicalInfo, device: DeviceKind = DeviceKind.CHROME) -> list[tuple[str, str, str]]:
@@ -48,10 +48,17 @@ class TestOutlook:
     def test_open_groups_of_pictures_only_go_away_with_the_picture(
         self, groups: GroupsOfPictures, mode: PlayMode
     ) -> None:
-        found = outlook(film(), groups=groups)
+        found = outlook(film(), structure=FileStructure(groups=groups))
         assert found.mode is mode and "open groups of pictures" in found.reasons[0]
         assert [(c.kind.value, c.target) for c in found.conversions] == [("picture", "h264")]
-        assert outlook(film(), DeviceKind.APPLE_TV, groups) == Outlook(PlayMode.DIRECT_PLAY)
+        assert outlook(film(), DeviceKind.APPLE_TV, FileStructure(groups=groups)) == Outlook(PlayMode.DIRECT_PLAY)
+
+    def test_what_cannot_be_cut_is_converted_until_it_is_in_another_container(self) -> None:
+        found = outlook(film("mpegts"), structure=FileStructure(refused={0: "timestamps that jump"}))
+        assert found.mode is PlayMode.TRANSCODE
+        assert found.reasons[1:] == ("the stream cannot be repackaged: timestamps that jump",)
+        assert [(c.kind.value, c.target) for c in found.conversions] == [("container", "mp4")]
+        assert outlook(film("mpegts")).mode is PlayMode.REMUX
 
     def test_the_sound_of_more_channels_than_the_device_takes(self) -> None:
         six = replace(AAC, channels=6)

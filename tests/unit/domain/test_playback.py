@@ -11,6 +11,7 @@ import pytest
 from odeion.domain.catalog import MediaRef, PlayableType
 from odeion.domain.media_file import (
     AudioStream,
+    FileStructure,
     GroupsOfPictures,
     HdrFormat,
     SidecarSubtitle,
@@ -231,7 +232,7 @@ class TestOpenGroupsOfPictures:
     CHROMIUM = replace(BROWSER, open_groups=False)
 
     def plan(self, groups: GroupsOfPictures | None, container: str, capabilities: ClientCapabilities) -> PlaybackPlan:
-        return decide(film(container), (), capabilities, PlaybackOptions(), groups=groups)
+        return decide(film(container), (), capabilities, PlaybackOptions(), structure=FileStructure(groups=groups))
 
     @pytest.mark.parametrize("container", ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"])
     def test_are_converted_for_who_cannot_begin_in_them(self, container: str) -> None:
@@ -253,6 +254,51 @@ class TestOpenGroupsOfPictures:
     @pytest.mark.parametrize("groups", [GroupsOfPictures.OPEN, GroupsOfPictures.MIXED])
     def test_do_not_matter_to_others(self, groups: GroupsOfPictures) -> None:
         assert self.plan(groups, "mov,mp4,m4a,3gp,3g2,mj2", BROWSER).mode is PlayMode.DIRECT_PLAY
+
+
+class TestStreamsThatCannotBeCut:
+    TV = replace(
+        BROWSER, containers=BROWSER.containers | {"mpegts"}, audio=(*BROWSER.audio, AudioCapability(codec="ac3"))
+    )
+    REASON = "the stream cannot be repackaged: timestamps that jump"
+
+    @staticmethod
+    def plan(refused: dict[int, str], capabilities: ClientCapabilities = BROWSER, **options: object) -> PlaybackPlan:
+        technical = film("mpegts", audio=(AAC, AC3))
+        wanted = PlaybackOptions(**options)  # type: ignore[arg-type]
+        return decide(technical, (), capabilities, wanted, structure=FileStructure(refused=refused))
+
+    def test_are_converted(self) -> None:
+        decided = self.plan({0: "timestamps that jump"})
+        assert decided.mode is PlayMode.TRANSCODE
+        assert decided.video is not None
+        assert (decided.video.codec, decided.video.height, decided.video.reasons) == ("h264", 1080, (self.REASON,))
+        assert decided.reasons == ("the container (mpegts) is not supported by this client", self.REASON)
+        assert decided.audio[0].treatment is Treatment.COPY
+        assert [rung.height for rung in decided.rungs] == [720, 480, 360]
+
+    def test_of_sound_leave_the_picture_alone(self) -> None:
+        decided = self.plan({1: "timestamps that jump"})
+        assert decided.mode is PlayMode.REMUX
+        assert [(a.treatment, a.codec, a.reasons) for a in decided.audio[:1]] == [
+            (Treatment.TRANSCODE, "aac", (self.REASON,))
+        ]
+        assert self.REASON in decided.reasons
+
+    def test_of_sound_that_is_not_heard_are_no_reason(self) -> None:
+        tv = replace(self.TV, containers=frozenset())
+        decided = self.plan({2: "timestamps that jump"}, tv)
+        assert [audio.treatment for audio in decided.audio] == [Treatment.COPY, Treatment.TRANSCODE]
+        assert self.REASON not in decided.reasons
+        assert self.REASON in self.plan({2: "timestamps that jump"}, tv, audio_stream_index=2).reasons
+
+    def test_do_not_matter_to_who_plays_the_file(self) -> None:
+        assert self.plan({0: "timestamps that jump"}, self.TV).mode is PlayMode.DIRECT_PLAY
+
+    def test_are_converted_for_the_first_reason_there_is(self) -> None:
+        decided = self.plan({0: "timestamps that jump"}, profile=ProfileName.SD)
+        assert decided.video is not None
+        assert self.REASON not in decided.video.reasons
 
 
 class TestTranscode:

@@ -7,7 +7,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -33,14 +32,11 @@ from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.window import Buffer, Damaged
 from odeion.application.playback.ports import MediaSource, Rendition, RenditionFacts, SegmentBytes, SegmentGrid
 from odeion.application.shared.downloads import Buffers
-from odeion.domain.media_file import HdrFormat
-from odeion.domain.playback.plan import Treatment, VideoPlan
-from odeion.domain.playback.profiles import LADDER
+from odeion.domain.playback.plan import VideoPlan
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 Copy = VideoCopy | AudioCopy
 _BATCH_BYTES = 8 << 20
-_CONVERTED_SOUND_BPS = 192_000
 
 
 class Copies:
@@ -83,21 +79,20 @@ class Copies:
             await self._indexes.close()
         await asyncio.to_thread(self._pool.close)
 
-    async def obstacle(self, source: MediaSource, rendition: Rendition) -> str | None:
-        """Why a stream cannot be copied after all, for people; None where it can."""
-        return _obstacle(await self._index(source), source, rendition.stream_index)
-
     async def _index(self, source: MediaSource) -> MediaIndex | None:
         return await self._indexes.get(source) if self._indexes is not None else None
 
     async def _indexed(self, source: MediaSource, rendition: Rendition) -> tuple[MediaIndex, IndexedStream] | None:
         """The stream's part of the file's index; None for what libavformat has to read. Raises Conflict for what
-        has an obstacle."""
+        nobody can cut."""
         index = await self._index(source)
-        if (obstacle := _obstacle(index, source, rendition.stream_index)) is not None:
-            raise Conflict(f"this stream cannot be repackaged: {obstacle}")
-        stream = index.find(rendition.stream_index) if index is not None else None
-        return (index, stream) if index is not None and stream is not None else None
+        if index is None:
+            return None
+        refused = index.structure(source.technical).refused.get(rendition.stream_index)
+        if refused is not None:
+            raise Conflict(f"this stream cannot be repackaged: {refused}")
+        stream = index.find(rendition.stream_index)
+        return (index, stream) if stream is not None else None
 
     def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
         fresh = number == 0 and demuxer(source) == "matroska"
@@ -190,43 +185,6 @@ class Copies:
         rates = [size * 8 / durations[number] for size, number in zip(sizes, numbers, strict=True)]
         total_s = sum(durations[number] for number in numbers)
         return round(max(rates)), max(round(sum(sizes) * 8 / total_s), 1)
-
-
-def _obstacle(index: MediaIndex | None, source: MediaSource, stream_index: int) -> str | None:
-    if index is not None and index.description.unreadable is not None:
-        return index.description.unreadable
-    if demuxer(source) != "mpegts":
-        return None
-    # libavformat finds no place again in a transport stream.
-    if index is None:
-        return "it is not indexed"
-    if index.find(stream_index) is not None:
-        return None
-    return index.description.refused.get(stream_index, "it is not indexed")
-
-
-def converted(source: MediaSource, rendition: Rendition, obstacle: str) -> Rendition:
-    """What is made of a stream that was to be copied and cannot be: what every player takes."""
-    reasons = (f"the stream cannot be repackaged: {obstacle}",)
-    if not isinstance(rendition, VideoPlan):
-        channels = min(rendition.channels, 2)
-        plan = replace(rendition, treatment=Treatment.TRANSCODE, codec="aac", channels=channels, reasons=reasons)
-        return replace(plan, bitrate_bps=_CONVERTED_SOUND_BPS)
-    stream = video_stream(source, rendition)
-    lines = stream.display_size[1]
-    rung = next((rung for rung in reversed(LADDER[1:]) if rung.max_height >= lines), LADDER[1])
-    width, height = stream.size_within(rung.max_height)
-    return replace(
-        rendition,
-        treatment=Treatment.TRANSCODE,
-        codec="h264",
-        width=width,
-        height=height,
-        bitrate_bps=rung.video_bitrate_bps,
-        tone_map=stream.hdr is not HdrFormat.SDR,
-        deinterlace=stream.interlaced,
-        reasons=reasons,
-    )
 
 
 def _average_of_picture(source: MediaSource) -> int:

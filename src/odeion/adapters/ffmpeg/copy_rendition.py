@@ -80,14 +80,14 @@ def copy_init(media: MediaStream) -> bytes:
                 packet.stream = target
                 output.mux(packet)
     except (av.error.FFmpegError, ValueError) as error:
-        raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
+        raise Conflict(f"MP4 cannot carry this {media.stream.type} stream ({error})") from error
     data = buffer.getvalue()
     init = b"".join(data[box.start : box.end] for box in boxes(data) if box.kind in (b"ftyp", b"moov"))
     try:
         codec_string(read_track(init).sample_entry)
     except ValueError as error:
         # Nothing was written for want of a packet that could be read, or of a codec that its header does not fit.
-        raise Conflict(f"this {media.stream.type} stream cannot be repackaged ({error})") from error
+        raise Conflict(f"MP4 cannot carry this {media.stream.type} stream ({error})") from error
     return tag_hevc_for_apple(init)
 
 

@@ -71,7 +71,8 @@ class _Container(Protocol):
 
 
 def build_index(source: MediaSource) -> bytes:
-    """The encoded index; streams it cannot serve are listed in it with the reason. Raises Unavailable, Conflict."""
+    """The encoded index; streams it cannot serve are listed in it with the reason. Raises Unavailable, Conflict for a
+    file that changed."""
     technical = source.technical
     every: list[VideoStream | AudioStream] = [*technical.video, *technical.audio]
     if not every:
@@ -80,6 +81,7 @@ def build_index(source: MediaSource) -> bytes:
         origin_s = file_origin_s(fresh)
     heap = Heap()
     streams: list[IndexedStream] = []
+    left: dict[int, str] = {}
     refused: dict[int, str] = {}
     container: _Container | None = None
     descriptor = open_source(source)
@@ -88,7 +90,7 @@ def build_index(source: MediaSource) -> bytes:
         try:
             container = _open(source, window, heap, origin_s)
         except (Unsupported, Damaged) as reason:
-            refused = {stream.index: str(reason) for stream in every}
+            left = {stream.index: str(reason) for stream in every}
         for stream in every if container is not None else ():
             assert container is not None
             try:
@@ -96,12 +98,18 @@ def build_index(source: MediaSource) -> bytes:
                     raise Unsupported("no codec that is copied")
                 built = container.video(stream) if isinstance(stream, VideoStream) else container.audio(stream)
                 streams.append(built)
-            except (Unsupported, Damaged, Conflict, ValueError) as reason:
-                refused[stream.index] = str(reason)
+            except Conflict as reason:
+                refused[stream.index] = reason.message
+            except (Unsupported, Damaged, ValueError) as reason:
+                left[stream.index] = str(reason)
+        if demuxer(source) == "mpegts":
+            # libavformat finds no place again in these.
+            left, refused = {}, left | refused
         description = Description(
             stamp=source.stamp,
             origin=(origin_s.numerator, origin_s.denominator),
             streams=tuple(streams),
+            left=left,
             refused=refused,
             clusters=container.clusters if container is not None else None,
         )

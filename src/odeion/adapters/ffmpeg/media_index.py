@@ -18,10 +18,9 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from odeion.adapters.ffmpeg.window import Extent
-from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import FileStamp, GroupsOfPictures
+from odeion.domain.media_file import FileStamp, FileStructure, GroupsOfPictures, TechnicalInfo
 
-FORMAT = 4
+FORMAT = 5
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")
@@ -136,12 +135,13 @@ class Clusters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """`origin` is the timestamp at which all renditions have their 0, as numerator and denominator of seconds.
-    `refused` says why a stream cannot be cut by the index, `unreadable` why none can and the file is not opened again.
-    """
+    Of the streams that are not in it, `left` says why libavformat has to read them, `refused` why nobody can cut them.
+    `unreadable` says why none can be cut and the file is not opened again."""
 
     stamp: FileStamp
     origin: tuple[int, int] = (0, 1)
     streams: tuple[IndexedStream, ...] = ()
+    left: dict[int, str] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     clusters: Clusters | None = None
     unreadable: str | None = None
@@ -190,10 +190,14 @@ class MediaIndex:
     def find(self, stream_index: int) -> IndexedStream | None:
         return next((s for s in self.description.streams if s.stream_index == stream_index), None)
 
-    def groups(self, source: MediaSource) -> GroupsOfPictures | None:
-        """Those of the file's picture; None where they are not known or it is not H.264."""
-        picture = self.find(source.technical.video[0].index) if source.technical.video else None
-        return picture.groups if picture else None
+    def structure(self, technical: TechnicalInfo) -> FileStructure:
+        """What a decision how to play the file has to know."""
+        refused = self.description.refused
+        if self.description.unreadable is not None:
+            streams = [s.index for s in technical.video] + [s.index for s in technical.audio]
+            refused = dict.fromkeys(streams, self.description.unreadable)
+        picture = self.find(technical.video[0].index) if technical.video else None
+        return FileStructure(groups=picture.groups if picture else None, refused=refused)
 
     def init(self, stream: IndexedStream) -> bytes:
         return self._slice(stream.init)

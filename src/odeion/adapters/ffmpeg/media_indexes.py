@@ -11,7 +11,7 @@ from odeion.adapters.ffmpeg.index_worker import AWAY, BUILT, CHANGED
 from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, MediaIndex, decode, empty_index
 from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.application.playback.ports import MediaIndexStore, MediaSource
-from odeion.domain.media_file import FileStamp
+from odeion.domain.media_file import FileStamp, FileStructure
 from odeion.domain.shared.errors import Conflict, Unavailable
 from odeion.domain.shared.ids import MediaFileId
 from odeion.sandbox.child import Child, ChildFailed, python_module
@@ -45,6 +45,10 @@ class MediaIndexes:
         """See MediaIndexer."""
         if await self._stored(source) is None:
             await self._build(source)
+
+    async def structure(self, source: MediaSource) -> FileStructure:
+        """See MediaIndexer."""
+        return (await self.get(source)).structure(source.technical)
 
     async def get(self, source: MediaSource) -> MediaIndex:
         """Made now if it is missing, of another version, damaged, or of what the file was. Raises Unavailable,
@@ -88,7 +92,7 @@ class MediaIndexes:
             index = await asyncio.to_thread(decode, content)
         except DamagedIndex as error:
             raise Unavailable("the structure of this file cannot be read") from error
-        await self._store.put(source.file_id, source.stamp, FORMAT, index.groups(source), content)
+        await self._store.put(source.file_id, source.stamp, FORMAT, index.structure(source.technical), content)
         return index
 
     def _drop_surplus(self, key: _Key) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.cache import SegmentCache
-from odeion.adapters.ffmpeg.copies import Copies, converted
+from odeion.adapters.ffmpeg.copies import Copies
 from odeion.adapters.ffmpeg.encoders import EncoderLimits, Encoders
 from odeion.adapters.ffmpeg.encoding import (
     AudioEncoding,
@@ -59,7 +59,6 @@ class HlsRenditionProducer:
     async def facts(self, source: MediaSource, rendition: Rendition) -> RenditionFacts:
         """See RenditionProducer."""
         await asyncio.to_thread(check_source, source)
-        rendition = await self._as_made(source, rendition)
         key = rendition_key(source, rendition)
         facts = self._facts.get(key)
         if facts is None:
@@ -75,14 +74,12 @@ class HlsRenditionProducer:
 
     async def grid(self, source: MediaSource, rendition: Rendition) -> SegmentGrid:
         await asyncio.to_thread(check_source, source)
-        rendition = await self._as_made(source, rendition)
         if rendition.treatment is Treatment.COPY:
             return await self._copies.grid(source, rendition)
         return (await self._encoding(source, rendition)).grid
 
     async def init_segment(self, source: MediaSource, rendition: Rendition) -> bytes:
         await asyncio.to_thread(check_source, source)
-        rendition = await self._as_made(source, rendition)
         if rendition.treatment is Treatment.COPY:
             return await self._copies.init_segment(source, rendition)
         encoding = await self._encoding(source, rendition)
@@ -92,7 +89,6 @@ class HlsRenditionProducer:
         self, source: MediaSource, rendition: Rendition, number: int, *, session_id: PlaybackSessionId
     ) -> SegmentBytes:
         """See RenditionProducer. What is converted is handed on as it is made."""
-        rendition = await self._as_made(source, rendition)
         if rendition.treatment is Treatment.COPY:
             return await self._copies.segment(source, rendition, number)
         await asyncio.to_thread(check_source, source)
@@ -106,7 +102,7 @@ class HlsRenditionProducer:
         return await self._encoders.segment(key, source.file_id, encoding, number, session_id)
 
     async def keyframe(self, source: MediaSource, rendition: VideoPlan, number: int) -> bytes:
-        if (await self._as_made(source, rendition)).treatment is not Treatment.COPY:
+        if rendition.treatment is not Treatment.COPY:
             raise NotFound("pictures of their own are there of copied video only")
         pieces = await self._copies.segment(source, rendition, number)
         segment = bytearray()
@@ -128,13 +124,6 @@ class HlsRenditionProducer:
             return video_fragment(number, track, times, [sample], [True])
         except ValueError as error:
             raise Unavailable("the file is damaged") from error
-
-    async def _as_made(self, source: MediaSource, rendition: Rendition) -> Rendition:
-        """What cannot be copied after all is converted."""
-        if rendition.treatment is not Treatment.COPY:
-            return rendition
-        obstacle = await self._copies.obstacle(source, rendition)
-        return converted(source, rendition, obstacle) if obstacle is not None else rendition
 
     async def _keyframe_rate(self, source: MediaSource, rendition: VideoPlan) -> int:
         """Bits per second of the keyframes alone, going by a few of them."""

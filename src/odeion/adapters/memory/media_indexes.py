@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import FileStamp, GroupsOfPictures
+from odeion.domain.media_file import FileStamp, FileStructure
 from odeion.domain.shared.ids import LibraryId, MediaFileId
 
 
@@ -21,7 +21,7 @@ class MemoryMediaIndexes:
         return stored[2] if stored else None
 
     async def put(
-        self, file_id: MediaFileId, stamp: FileStamp, format: int, groups: GroupsOfPictures | None, data: bytes
+        self, file_id: MediaFileId, stamp: FileStamp, format: int, structure: FileStructure, data: bytes
     ) -> None:
         self._stored[file_id] = (stamp, format, data)
 

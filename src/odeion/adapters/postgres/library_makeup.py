@@ -23,13 +23,13 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from odeion.adapters.postgres.database import reading
-from odeion.adapters.postgres.media_json import technical_from_json
+from odeion.adapters.postgres.media_json import structure_of, technical_from_json
 from odeion.adapters.postgres.tables.libraries import libraries, media_files
 from odeion.adapters.postgres.tables.media_indexes import IS_OF_FILE, media_indexes
 from odeion.adapters.postgres.visibility import sees_file, sees_library
 from odeion.application.shared.viewer import Viewer
 from odeion.application.transcoding.forecast import EXAMPLES, FilesAlike, ForecastExample
-from odeion.domain.media_file import FileState, GroupsOfPictures
+from odeion.domain.media_file import FileState
 from odeion.domain.shared.errors import NotFound
 from odeion.domain.shared.ids import LibraryId
 
@@ -62,6 +62,7 @@ class PostgresLibraryMakeup:
                 video.label("video"),
                 audio.label("audio"),
                 media_indexes.c.groups,
+                media_indexes.c.refused,
                 func.count().label("file_count"),
                 func.sum(media_files.c.duration_ms).label("duration_ms"),
                 func.sum(media_files.c.size_bytes).label("size_bytes"),
@@ -74,7 +75,7 @@ class PostgresLibraryMakeup:
                 true() if library_id is None else media_files.c.library_id == library_id,
                 sees_file(viewer),
             )
-            .group_by(container, video, audio, media_indexes.c.groups)
+            .group_by(container, video, audio, media_indexes.c.groups, media_indexes.c.refused)
         )
         async with reading(self._engine) as connection:
             if library_id is not None:
@@ -102,7 +103,7 @@ def _alike(row: Any) -> FilesAlike:
     }
     return FilesAlike(
         technical=technical_from_json(technical),
-        groups=GroupsOfPictures(row.groups) if row.groups else None,
+        structure=structure_of(row),
         file_count=row.file_count,
         duration_ms=int(row.duration_ms),
         size_bytes=int(row.size_bytes),

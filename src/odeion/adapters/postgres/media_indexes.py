@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from odeion.adapters.postgres.database import reading, translated_errors
+from odeion.adapters.postgres.media_json import structure_to_columns
 from odeion.adapters.postgres.playback import source_of
 from odeion.adapters.postgres.tables.libraries import library_roots, media_files
 from odeion.adapters.postgres.tables.media_indexes import IS_OF_FILE, media_indexes
 from odeion.application.playback.ports import MediaSource
-from odeion.domain.media_file import FileStamp, FileState, GroupsOfPictures
+from odeion.domain.media_file import FileStamp, FileState, FileStructure
 from odeion.domain.shared.ids import LibraryId, MediaFileId
 
 
@@ -30,9 +31,9 @@ class PostgresMediaIndexes:
         return found
 
     async def put(
-        self, file_id: MediaFileId, stamp: FileStamp, format: int, groups: GroupsOfPictures | None, data: bytes
+        self, file_id: MediaFileId, stamp: FileStamp, format: int, structure: FileStructure, data: bytes
     ) -> None:
-        values = {**stamp._asdict(), "format": format, "groups": groups, "data": data}
+        values = {**stamp._asdict(), "format": format, **structure_to_columns(structure), "data": data}
         # Taken from the file's row, so that there is nothing to insert once it is gone.
         file = select(media_files.c.id).where(media_files.c.id == file_id).with_for_update(read=True)
         statement = insert(media_indexes).values(file_id=file_id, **values)

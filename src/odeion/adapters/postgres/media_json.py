@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from odeion.domain.media_file import SidecarSubtitle, TechnicalInfo
+from odeion.domain.media_file import FileStructure, SidecarSubtitle, TechnicalInfo
 
 _TECHNICAL = TypeAdapter(TechnicalInfo)
+_STRUCTURE = TypeAdapter(FileStructure)
 _SIDECARS = TypeAdapter(tuple[SidecarSubtitle, ...])
 
 
@@ -21,6 +22,16 @@ def technical_to_json(technical: TechnicalInfo) -> Any:
 
 def technical_from_json(document: Any) -> TechnicalInfo:
     return _TECHNICAL.validate_python(document)
+
+
+def structure_to_columns(structure: FileStructure) -> dict[str, Any]:
+    """The values of `groups` and `refused` in media_indexes."""
+    return {name: _storable(value) for name, value in _STRUCTURE.dump_python(structure, mode="json").items()}
+
+
+def structure_of(row: Any) -> FileStructure:
+    """From these columns, which an outer join may leave empty."""
+    return _STRUCTURE.validate_python({"groups": row.groups, "refused": row.refused or {}})
 
 
 def sidecars_to_json(sidecars: Sequence[SidecarSubtitle]) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from odeion.adapters.postgres.database import HotQuery, reading
 from odeion.adapters.postgres.identity import user
 from odeion.adapters.postgres.libraries import media_file
+from odeion.adapters.postgres.media_json import structure_of
 from odeion.adapters.postgres.repository import EventSink, save_versioned
 from odeion.adapters.postgres.tables.catalog import content_files, episodes, movies, series
 from odeion.adapters.postgres.tables.identity import api_keys, login_sessions, users
@@ -28,7 +29,7 @@ from odeion.application.playback.ports import MediaSource, OpenStream, PlayableI
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import FileRole, MediaRef, PlayableType
 from odeion.domain.identity.users import Role
-from odeion.domain.media_file import FileState, GroupsOfPictures
+from odeion.domain.media_file import FileState
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.plan import PlaybackPlan
 from odeion.domain.playback.session import Device, EndReason, PlaybackSession, SessionState
@@ -224,8 +225,10 @@ def _may_watch(row: Any) -> bool:
 
 
 class PostgresPlayableSources:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, index_format: int) -> None:
+        """Indexes of other formats tell nothing."""
         self._engine = engine
+        self._index_format = index_format
 
     async def get_item(self, viewer: Viewer, media: MediaRef, file_id: MediaFileId | None) -> PlayableItem:
         if media.type is PlayableType.MOVIE:
@@ -251,11 +254,13 @@ class PostgresPlayableSources:
                 media_files,
                 library_roots.c.path.label("root_path"),
                 library_roots.c.unavailable_reason,
+                media_indexes.c.file_id.label("indexed"),
                 media_indexes.c.groups,
+                media_indexes.c.refused,
             )
             .join(content_files, content_files.c.file_id == media_files.c.id)
             .join(library_roots, library_roots.c.id == media_files.c.root_id)
-            .outerjoin(media_indexes, IS_OF_FILE)
+            .outerjoin(media_indexes, and_(IS_OF_FILE, media_indexes.c.format == self._index_format))
             .where(chosen)
             .order_by(
                 case((library_roots.c.unavailable_reason.is_(None), 0), else_=1),
@@ -275,8 +280,8 @@ class PostgresPlayableSources:
             if file_id is not None:
                 raise NotFound("this is no file of it")
             raise Conflict("there is no file to play")
-        groups = GroupsOfPictures(row.groups) if row.groups else None
-        return PlayableItem(title=_title(titled), source=replace(source_of(row, row), groups=groups))
+        structure = structure_of(row) if row.indexed is not None else None
+        return PlayableItem(title=_title(titled), source=replace(source_of(row, row), structure=structure))
 
 
 def _title(row: Row[*tuple[Any, ...]]) -> str:

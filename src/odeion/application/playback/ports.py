@@ -15,7 +15,7 @@ from odeion.application.shared.unit_of_work import Transaction
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
 from odeion.domain.identity.users import User
-from odeion.domain.media_file import FileStamp, GroupsOfPictures, SidecarSubtitle, TechnicalInfo
+from odeion.domain.media_file import FileStamp, FileStructure, SidecarSubtitle, TechnicalInfo
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 from odeion.domain.playback.progressive import ProgressivePlan
 from odeion.domain.playback.session import PlaybackSession
@@ -24,8 +24,8 @@ from odeion.domain.shared.ids import LibraryId, MediaFileId, PlaybackSessionId, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSource:
-    """A file that can be played, where it lies, what the probe found in it, and the groups of pictures its index tells
-    of (None where they are not known or it is not H.264)."""
+    """A file that can be played, where it lies, what the probe found in it, and what its index tells (None where it has
+    no index yet)."""
 
     file_id: MediaFileId
     root_path: str
@@ -33,7 +33,7 @@ class MediaSource:
     stamp: FileStamp
     technical: TechnicalInfo
     sidecars: tuple[SidecarSubtitle, ...] = ()
-    groups: GroupsOfPictures | None = None
+    structure: FileStructure | None = None
 
     @property
     def file_name(self) -> str:
@@ -239,16 +239,16 @@ class ProgressiveTranscoder(Protocol):
 
 
 class MediaIndexStore(Protocol):
-    """Keeps an index for each media file: bytes that only their maker understands. PlayableSources tells the groups of
-    pictures along with a file."""
+    """Keeps an index for each media file: bytes that only their maker understands. PlayableSources tells the structure
+    along with a file."""
 
     async def find(self, file_id: MediaFileId) -> bytes | None: ...
 
     async def put(
-        self, file_id: MediaFileId, stamp: FileStamp, format: int, groups: GroupsOfPictures | None, data: bytes
+        self, file_id: MediaFileId, stamp: FileStamp, format: int, structure: FileStructure, data: bytes
     ) -> None:
         """In place of an earlier one; nothing happens where the file is gone. `stamp` and `format` say what the index
-        was made of and by, `groups` what a decision how to play the file has to know of it."""
+        was made of and by."""
 
     async def list_lacking(
         self, library_id: LibraryId, format: int, *, after: MediaFileId, limit: int
@@ -268,6 +268,9 @@ class MediaIndexer(Protocol):
 
     async def ensure(self, source: MediaSource) -> None:
         """Make and store the index unless a sound one is there. Raises Unavailable, Conflict."""
+
+    async def structure(self, source: MediaSource) -> FileStructure:
+        """What the index tells; it is made if need be. Raises Unavailable, Conflict."""
 
     async def close(self) -> None:
         """End the processes it holds, once they are done; it may be used again."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from odeion.application.playback.ports import (
+    MediaIndexer,
+    MediaSource,
     PlayableSources,
     PlaybackDebug,
     PlaybackTx,
@@ -25,7 +27,7 @@ from odeion.application.shared.secrets import SecretSource, secret_hash
 from odeion.application.shared.unit_of_work import UnitOfWorkFactory
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.catalog import MediaRef
-from odeion.domain.media_file import TechnicalInfo
+from odeion.domain.media_file import FileStructure, TechnicalInfo
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.decision import decide, qualities
 from odeion.domain.playback.plan import PlaybackPlan, PlayMode
@@ -58,6 +60,7 @@ class PlaybackSessions:
         self,
         uow: UnitOfWorkFactory[PlaybackTx],
         sources: PlayableSources,
+        indexer: MediaIndexer,
         producer: RenditionProducer,
         secrets: SecretSource,
         clock: Clock,
@@ -66,6 +69,7 @@ class PlaybackSessions:
         """`policy` is asked whenever a session starts."""
         self._uow = uow
         self._sources = sources
+        self._indexer = indexer
         self._producer = producer
         self._policy = policy
         self._secrets = secrets
@@ -77,10 +81,7 @@ class PlaybackSessions:
         number of streams)."""
         item = await self._sources.get_item(viewer, wanted.media, wanted.file_id)
         source = item.source
-        policy = await self._policy()
-        plan = decide(
-            source.technical, source.sidecars, wanted.capabilities, wanted.options, policy, groups=source.groups
-        )
+        plan = await self._decide(source, wanted)
         stream_key = self._secrets.token()
         now = self._clock.now()
         async with self._uow() as tx:
@@ -124,6 +125,19 @@ class PlaybackSessions:
         if former is not None and former.id is not None:
             await self._producer.release(former.id)
         return _view(session, stream_key, source.technical)
+
+    async def _decide(self, source: MediaSource, wanted: PlaybackRequest) -> PlaybackPlan:
+        policy = await self._policy()
+
+        def decide_by(structure: FileStructure | None) -> PlaybackPlan:
+            technical, sidecars = source.technical, source.sidecars
+            return decide(technical, sidecars, wanted.capabilities, wanted.options, policy, structure=structure)
+
+        plan = decide_by(source.structure)
+        if source.structure is None and plan.mode is not PlayMode.DIRECT_PLAY:
+            # Segments are cut by the index: whoever comes before the scan's task has to wait for it.
+            plan = decide_by(await self._indexer.structure(source))
+        return plan
 
     async def heartbeat(self, viewer: Viewer, media: MediaRef, *, position_ms: int | None) -> None:
         """Raises Gone once the session has ended, NotFound where there was none."""

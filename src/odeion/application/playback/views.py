@@ -66,8 +66,8 @@ class QualityChoice:
 class PlaybackSessionView:
     """A started session. `url` is the file itself (`mode` direct_play; give it to `<video src>`) or an HLS master
     playlist (`mode` remux or transcode; give it to hls.js or AVFoundation). It needs no Authorization header and dies
-    with the session. `reasons` say why the file is not played directly. Send a heartbeat every
-    `heartbeat_interval_s`."""
+    with the session. `reasons` say why the file is not played directly, and why it is converted. Send a
+    heartbeat every `heartbeat_interval_s`."""
 
     id: int
     media_type: str

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from odeion.application.shared.viewer import Viewer
 from odeion.domain.identity.users import Role
-from odeion.domain.media_file import GroupsOfPictures, TechnicalInfo
+from odeion.domain.media_file import FileStructure, TechnicalInfo
 from odeion.domain.playback.devices import DEVICES, DeviceKind, DeviceProfile
 from odeion.domain.playback.forecast import ConversionKind, Outlook, foresee
 from odeion.domain.playback.plan import PlayMode
@@ -28,10 +28,10 @@ class ForecastExample:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesAlike:
     """Files that are played alike. `technical` tells of their first picture and the track players take by themselves,
-    and of no rates; `groups` are those of the picture, where they are known; `examples` are the first `EXAMPLES`."""
+    and of no rates; `structure` is what their indexes tell; `examples` are the first `EXAMPLES`."""
 
     technical: TechnicalInfo
-    groups: GroupsOfPictures | None = None
+    structure: FileStructure | None = None
     file_count: int
     duration_ms: int
     size_bytes: int
@@ -117,7 +117,7 @@ class LibraryForecast:
 def _forecast(profile: DeviceProfile, kinds: Sequence[FilesAlike]) -> DeviceForecast:
     groups: dict[Outlook, _Group] = {}
     for alike in kinds:
-        groups.setdefault(foresee(alike.technical, profile.capabilities, alike.groups), _Group()).add(alike)
+        groups.setdefault(foresee(alike.technical, profile.capabilities, alike.structure), _Group()).add(alike)
 
     def of_mode(mode: PlayMode | None) -> int:
         return sum(group.file_count for outlook, group in groups.items() if outlook.mode is mode)

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 
 from odeion.domain.media_file import (
     AudioStream,
+    FileStructure,
     GroupsOfPictures,
     HdrFormat,
     SidecarSubtitle,
@@ -55,19 +56,19 @@ def decide(
     options: PlaybackOptions,
     policy: ServerPolicy = ServerPolicy(),  # noqa: B008
     *,
-    groups: GroupsOfPictures | None = None,
+    structure: FileStructure | None = None,
 ) -> PlaybackPlan:
-    """How to play a file to a client. Pure. `groups` are those of its picture where that is H.264, None where they are
-    not known yet: then any client is taken to manage. Raises Invalid for a stream or subtitle that is not in the file,
-    Conflict for a file with neither picture nor sound."""
+    """How to play a file to a client. Pure. `structure` is None for a file without an index yet: then any client is
+    taken to manage its groups of pictures, and all its streams to be such that they can be cut. Raises Invalid for a
+    stream or subtitle that is not in the file, Conflict for a file with neither picture nor sound."""
     picture = technical.video[0] if technical.video else None
     if picture is None and not technical.audio:
         raise Conflict("this file has neither picture nor sound")
     sound = _selected_audio(technical, options)
     subtitles = _subtitle_plans(technical.subtitles, sidecars, options)
     burn_in = next((s.key for s in subtitles if s.treatment is Treatment.BURN_IN), None)
-    if capabilities.open_groups:
-        groups = None
+    structure = structure or FileStructure()
+    groups = None if capabilities.open_groups else structure.groups
     video = _video_plan(picture, technical, capabilities, options, policy, burn_in, groups) if picture else None
     audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
 
@@ -76,11 +77,13 @@ def decide(
         raise Conflict(f"this client plays no HLS, and the file cannot be played directly: {'; '.join(obstacles)}")
     if not obstacles:
         return PlaybackPlan(mode=PlayMode.DIRECT_PLAY, video=video, audio=audio, subtitles=subtitles)
-    video, audio = _for_hls(technical, video, audio, picture, capabilities, options, policy, burn_in)
+    video, audio = _for_hls(technical, video, audio, picture, capabilities, options, policy, burn_in, structure)
     transcodes = video is not None and video.treatment is Treatment.TRANSCODE
     mode = PlayMode.TRANSCODE if transcodes else PlayMode.REMUX
     rungs = _lower_rungs(picture, video, capabilities, options, policy) if video and picture else ()
-    return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, rungs=rungs, reasons=obstacles)
+    heard = [reason for plan in audio if plan.selected for reason in plan.reasons]
+    reasons = tuple(dict.fromkeys([*obstacles, *(video.reasons if video else ()), *heard]))
+    return PlaybackPlan(mode=mode, video=video, audio=audio, subtitles=subtitles, rungs=rungs, reasons=reasons)
 
 
 def qualities(technical: TechnicalInfo) -> tuple[Rung, ...]:
@@ -374,36 +377,35 @@ def _for_hls(
     options: PlaybackOptions,
     policy: ServerPolicy,
     burn_in: str | None,
+    structure: FileStructure,
 ) -> tuple[VideoPlan | None, tuple[AudioPlan, ...]]:
     """What HLS cannot carry as it is, is converted after all."""
-    cuttable = bool(_containers(technical) & _REMUX_CONTAINERS)
-    if video and picture and video.treatment is Treatment.COPY and not (cuttable and video.codec in _HLS_VIDEO):
-        name = _CODEC_NAMES.get(video.codec, video.codec)
-        video = _transcoded_video(
-            picture, capabilities, options, policy, burn_in, (f"{name} of this container cannot be repackaged",)
-        )
     decoded = {capability.codec for capability in capabilities.audio if capability.segments}
-    streams = {stream.index: stream for stream in technical.audio}
-    plans = tuple(
-        _transcoded_audio(
-            streams[plan.stream_index],
-            capabilities,
-            options,
-            selected=plan.selected,
-            reasons=(_not_in_segments(plan.codec, decoded),),
-        )
-        if plan.treatment is Treatment.COPY and not (cuttable and plan.codec in _HLS_AUDIO & decoded)
-        else plan
-        for plan in audio
-    )
-    return video, plans
+    if video and picture and video.treatment is Treatment.COPY:
+        obstacles = _segment_obstacles(video, technical, _HLS_VIDEO, structure)
+        if obstacles:
+            video = _transcoded_video(picture, capabilities, options, policy, burn_in, obstacles)
+    plans = []
+    for plan, stream in zip(audio, technical.audio, strict=True):
+        if plan.treatment is Treatment.COPY:
+            obstacles = _segment_obstacles(plan, technical, _HLS_AUDIO, structure)
+            if plan.codec in _HLS_AUDIO - decoded:
+                name = _CODEC_NAMES.get(plan.codec, plan.codec)
+                obstacles = (f"{name} audio in segments is not supported by this client",)
+            if obstacles:
+                plan = _transcoded_audio(stream, capabilities, options, selected=plan.selected, reasons=obstacles)
+        plans.append(plan)
+    return video, tuple(plans)
 
 
-def _not_in_segments(codec: str, decoded: Set[str]) -> str:
-    name = _CODEC_NAMES.get(codec, codec)
-    if codec in _HLS_AUDIO and codec not in decoded:
-        return f"{name} audio in segments is not supported by this client"
-    return f"{name} of this container cannot be repackaged"
+def _segment_obstacles(
+    plan: VideoPlan | AudioPlan, technical: TechnicalInfo, carried: Set[str], structure: FileStructure
+) -> tuple[str, ...]:
+    """Why a stream cannot be cut into segments as it is."""
+    if plan.codec not in carried or not _containers(technical) & _REMUX_CONTAINERS:
+        return (f"{_CODEC_NAMES.get(plan.codec, plan.codec)} of this container cannot be repackaged",)
+    refused = structure.refused.get(plan.stream_index)
+    return (f"the stream cannot be repackaged: {refused}",) if refused is not None else ()
 
 
 def _selected_audio(technical: TechnicalInfo, options: PlaybackOptions) -> AudioStream | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from odeion.domain.media_file import GroupsOfPictures, HdrFormat, TechnicalInfo
+from odeion.domain.media_file import FileStructure, HdrFormat, TechnicalInfo
 from odeion.domain.playback.capabilities import ClientCapabilities, PlaybackOptions
 from odeion.domain.playback.decision import decide
 from odeion.domain.playback.plan import PlayMode
@@ -54,34 +54,34 @@ _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 
 def foresee(
-    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None = None
+    technical: TechnicalInfo, capabilities: ClientCapabilities, structure: FileStructure | None = None
 ) -> Outlook:
-    """How a file would be played to a client, without wishes of a viewer. `groups` as in `decide`. Pure."""
+    """How a file would be played to a client, without wishes of a viewer. `structure` as in `decide`. Pure."""
     try:
-        plan = decide(technical, (), capabilities, PlaybackOptions(), groups=groups)
+        plan = decide(technical, (), capabilities, PlaybackOptions(), structure=structure)
     except Conflict as error:
         return Outlook(None, (error.message,))
     if plan.mode is PlayMode.DIRECT_PLAY:
         return Outlook(plan.mode)
     reasons = tuple(dict.fromkeys(_without_sizes(reason) for reason in plan.reasons))
-    return Outlook(plan.mode, reasons, _remedy(technical, capabilities, groups))
+    return Outlook(plan.mode, reasons, _remedy(technical, capabilities, structure))
 
 
 def _remedy(
-    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None
+    technical: TechnicalInfo, capabilities: ClientCapabilities, structure: FileStructure | None
 ) -> tuple[Conversion, ...]:
     for kinds in _WAYS:
         converted = _converted(technical, kinds, capabilities)
-        left = None if ConversionKind.PICTURE in kinds else groups
+        left = None if ConversionKind.PICTURE in kinds else structure
         if converted is not None and _plays_as_it_is(converted, capabilities, left):
             return tuple(_conversions(technical, converted, kinds))
     return ()
 
 
 def _plays_as_it_is(
-    technical: TechnicalInfo, capabilities: ClientCapabilities, groups: GroupsOfPictures | None
+    technical: TechnicalInfo, capabilities: ClientCapabilities, structure: FileStructure | None
 ) -> bool:
-    plan = decide(technical, (), capabilities, PlaybackOptions(), groups=groups)
+    plan = decide(technical, (), capabilities, PlaybackOptions(), structure=structure)
     return plan.mode is PlayMode.DIRECT_PLAY
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Integer, LargeBinary, Table, Text, and_
+from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Integer, LargeBinary, Table, Text, and_, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from odeion.adapters.postgres.tables.base import metadata
 from odeion.adapters.postgres.tables.libraries import media_files
@@ -22,8 +23,10 @@ media_indexes = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
-    # Of the picture, where it is H.264; kept here too, as a decision how to play has to know it without the index.
+    # The FileStructure; kept here too, as a decision how to play has to know it without the index. `groups` are null
+    # where the picture is not H.264, `refused` has reasons by the streams' indexes.
     Column("groups", Text, nullable=True),
+    Column("refused", JSONB, nullable=False, server_default=text("'{}'")),
     Column("data", LargeBinary, nullable=False),
 )
 
