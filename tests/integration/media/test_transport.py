@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 
 from odeion.adapters.ffmpeg.index_builder import build_index
@@ -300,6 +301,15 @@ class TestEntries:
         assert len(pictures) == len(hls.packets(film))
         assert [round(picture.pts) for picture in pictures if picture.key] == [0, 4, 8, 12, 16]
         assert hls.play(made.whole) == pytest.approx(20, abs=0.1)
+
+    @pytest.mark.parametrize("name", ["h264_aac_ts", "hevc10_ts", "two_sounds_m2ts"])
+    def test_the_rate_of_the_picture_is_known(self, name: str, tmp_path: Path) -> None:
+        film = hls.make(name, tmp_path)
+        with av.open(str(film)) as container:
+            size = sum(packet.size for packet in container.demux(video=0))
+        (video, *_) = index_of(film).streams
+        assert video.average_bps == pytest.approx(size * 8 * video.timescale / video.end, rel=0.05)
+        assert video.peak_bps > video.average_bps
 
     @pytest.mark.parametrize(("name", "groups"), [("transport_stream", "open"), ("hevc10_ts", None)])
     def test_groups_of_pictures_are_known(self, name: str, groups: str | None, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ from odeion.adapters.ffmpeg.transport import FRAMES, HEADER_BYTES, adts_configur
 from odeion.application.playback.ports import SegmentGrid
 from odeion.domain.shared.errors import Conflict, Unavailable
 
-_SEGMENT_LIMIT_BYTES = 1 << 30
+# Some are put together in memory.
+SEGMENT_LIMIT_BYTES = 512 << 20
 _STEPS_BACK = 3
 
 
@@ -230,7 +231,7 @@ def video_segment(media: MediaStream, copy: VideoCopy, number: int) -> bytes:
         data.append(bytes(packet))
         final_duration = packet.duration or final_duration
         size += len(data[-1])
-        if size > _SEGMENT_LIMIT_BYTES:
+        if size > SEGMENT_LIMIT_BYTES:
             raise Unavailable("the file has too few keyframes to be cut into segments")
     if not data:
         raise Unavailable("a part of the file cannot be read")

@@ -12,7 +12,7 @@ from itertools import chain, islice, pairwise
 from typing import Protocol
 
 from odeion.adapters.ffmpeg.boxes import boxes
-from odeion.adapters.ffmpeg.copy_rendition import copy_init, file_origin_s
+from odeion.adapters.ffmpeg.copy_rendition import file_origin_s
 from odeion.adapters.ffmpeg.fmp4 import Track, audio_header, read_track, time_video, video_header
 from odeion.adapters.ffmpeg.h264_groups import Opening, choose_entries, read_opening, without
 from odeion.adapters.ffmpeg.indexed_copy import segment
@@ -33,6 +33,7 @@ from odeion.adapters.ffmpeg.media_index import (
 from odeion.adapters.ffmpeg.media_stream import MediaStream, demuxer, open_source
 from odeion.adapters.ffmpeg.mp4 import Samples, Unsupported
 from odeion.adapters.ffmpeg.mp4 import read_tracks as read_mp4
+from odeion.adapters.ffmpeg.stream_entry import init_segment, stream_entry
 from odeion.adapters.ffmpeg.timing import (
     LEADING_PICTURES,
     REORDER_PROBE_PACKETS,
@@ -56,7 +57,6 @@ _CODECS = frozenset(("h264", "hevc", "av1", "vp9", "aac", "ac3", "eac3", "opus",
 _HEADERS_BYTES = 16 << 10
 _HEAD_FRAMES = 250
 _FRAMES_IN_CLUSTER = 5000
-_SEGMENT_LIMIT_BYTES = 1 << 30
 
 
 class _Container(Protocol):
@@ -151,7 +151,7 @@ class _Mp4:
     def video(self, stream: VideoStream) -> IndexedStream:
         samples = self._samples(stream, b"vide")
         base = Fraction(1, samples.timescale)
-        init = _init(self._source, stream.index)
+        init = init_segment(self._source, stream.index)
         track = read_track(init)
         scale = Scale(base, track.timescale, self._origin_s)
         shown = [scale.ticks(time) for time in samples.shown]
@@ -172,32 +172,18 @@ class _Mp4:
             chosen = choose_cuts(key_starts, duration_s)
         cuts = [keys[position] for position in chosen]
         starts = (0, *(shown[cut] for cut in cuts[1:]))
-        if any(after <= before for before, after in pairwise((*starts, end))):
-            raise Unsupported("keyframes out of order")
-        slices, rates = [], []
+        slices, segment_sizes = [], []
         for number, (first, last) in enumerate(pairwise([*cuts, len(shown)])):
             until = decoded[last] if last < len(shown) else decoded[-1] + usual_step(decoded[first:])
             times = time_video(shown[first:last], decoded[first:last], until, opens_timeline=number == 0)
             parts = [without((samples.offsets[n], samples.sizes[n]), left_out.get(n)) for n in range(first, last)]
             sizes = [sum(size for _, size in part) for part in parts]
-            _require_moderate(sum(sizes))
             is_key = [bool(samples.keys[n]) and n not in left_out for n in range(first, last)]
             header = video_header(number, track, times, sizes, is_key)
             slices.append(self._heap.put_fragment(header, _merged(chain.from_iterable(parts))))
-            rates.append(sum(sizes))
-        peak, average = _rates(rates, starts, end, track.timescale)
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=track.id,
-            timescale=track.timescale,
-            starts=starts,
-            end=end,
-            groups=groups,
-            peak_bps=peak,
-            average_bps=average,
-            cutting=Fragments(segments=tuple(slices)),
-        )
+            segment_sizes.append(sum(sizes))
+        cutting = Fragments(segments=tuple(slices))
+        return stream_entry(stream, self._heap, init, starts, end, cutting, sizes=segment_sizes, groups=groups)
 
     def _opening(self, samples: Samples, number: int, units: int) -> Opening:
         offset, size = samples.offsets[number], samples.sizes[number]
@@ -205,7 +191,7 @@ class _Mp4:
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         samples = self._samples(stream, b"soun")
-        init = _init(self._source, stream.index)
+        init = init_segment(self._source, stream.index)
         track = read_track(init)
         scale = Scale(Fraction(1, samples.timescale), track.timescale, self._origin_s)
         ticks = [scale.ticks(time) for time in samples.shown]
@@ -220,28 +206,17 @@ class _Mp4:
             while grid.segment_of(ticks[number]) >= len(bounds):
                 bounds.append(number)
         bounds += [len(ticks)] * (grid.segments + 1 - len(bounds))
-        slices, rates = [], []
+        slices, segment_sizes = [], []
         for number, (first, last) in enumerate(pairwise(bounds)):
             following = ticks[last] if last < len(ticks) else None
             opening, durations = grid.durations(number, ticks[first:last], following)
             sizes = samples.sizes[first:last].tolist()
-            _require_moderate(sum(sizes))
             header = audio_header(number, track, opening, durations, sizes)
             extents = zip(samples.offsets[first:last], samples.sizes[first:last], strict=True)
             slices.append(self._heap.put_fragment(header, _merged(extents)))
-            rates.append(sum(sizes))
-        peak, average = _rates(rates, grid.starts, grid.end, track.timescale)
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=track.id,
-            timescale=track.timescale,
-            starts=grid.starts,
-            end=grid.end,
-            peak_bps=peak,
-            average_bps=average,
-            cutting=Fragments(segments=tuple(slices)),
-        )
+            segment_sizes.append(sum(sizes))
+        cutting = Fragments(segments=tuple(slices))
+        return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting, sizes=segment_sizes)
 
 
 class _Matroska:
@@ -295,7 +270,7 @@ class _Matroska:
 
     def video(self, stream: VideoStream) -> IndexedStream:
         track = self._track(stream)
-        init = _init(self._source, stream.index)
+        init = init_segment(self._source, stream.index)
         target = read_track(init)
         scale = Scale(self._base, target.timescale, self._origin_s)
         opening = self._gather(track, self._file.first_cluster, REORDER_PROBE_PACKETS)
@@ -329,34 +304,19 @@ class _Matroska:
             cuts = [self._locate(track, keyframes[position]) for position in choose_cuts(key_starts, duration_s)]
         starts = (0, *(scale.ticks(cut.time) for cut in cuts[1:]))
         blocks = [cut.block for cut in cuts]
-        if any(after <= before for before, after in (*pairwise((*starts, end)), *pairwise(blocks))):
-            raise Unsupported("keyframes out of order")
-        # What lies between is counted with it.
-        spans = [after - before for before, after in pairwise([*blocks, self._file.end])]
-        for span in spans:
-            _require_moderate(span)
-        peak, _ = _rates(spans, starts, end, target.timescale)
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=target.id,
-            timescale=target.timescale,
-            starts=starts,
-            end=end,
-            groups=groups,
-            peak_bps=peak,
-            cutting=VideoBlocks(
-                track=track.number,
-                prefix_hex=track.prefix.hex(),
-                delay=reorder_delay(reorder, scale, target.timescale),
-                blocks=tuple(blocks),
-                clusters=tuple(cut.cluster for cut in cuts),
-                cluster_times=tuple(cut.cluster_time for cut in cuts),
-                times=tuple(cut.time for cut in cuts),
-                first_shown=tuple(self._first_shown(track, cut) for cut in cuts),
-                left_out=left_out,
-            ),
+        cutting = VideoBlocks(
+            track=track.number,
+            prefix_hex=track.prefix.hex(),
+            delay=reorder_delay(reorder, scale, target.timescale),
+            blocks=tuple(blocks),
+            clusters=tuple(cut.cluster for cut in cuts),
+            cluster_times=tuple(cut.cluster_time for cut in cuts),
+            times=tuple(cut.time for cut in cuts),
+            first_shown=tuple(self._first_shown(track, cut) for cut in cuts),
+            left_out=left_out,
         )
+        spans = [after - before for before, after in pairwise([*blocks, self._file.end])]
+        return stream_entry(stream, self._heap, init, starts, end, cutting, sizes=spans, average_bps=0, groups=groups)
 
     def _opening(self, track: MatroskaTrack, key: Frame, units: int) -> Opening:
         prefix = track.prefix
@@ -372,7 +332,7 @@ class _Matroska:
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         track = self._track(stream)
-        init = _init(self._source, stream.index)
+        init = init_segment(self._source, stream.index)
         target = read_track(init)
         scale = Scale(self._base, target.timescale, self._origin_s)
         codec_delay = (2 * track.codec_delay_ns + self._file.timestamp_scale_ns) // (2 * self._file.timestamp_scale_ns)
@@ -387,23 +347,16 @@ class _Matroska:
         last = self._last(track)
         end = scale.ticks(last.time - codec_delay) + last.lace * frame
         grid = AudioGrid.until(target.timescale, max(heard[0], 0), frame, max(end, heard[0]))
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=target.id,
-            timescale=target.timescale,
-            starts=grid.starts,
-            end=grid.end,
-            cutting=AudioBlocks(
-                track=track.number,
-                prefix_hex=track.prefix.hex(),
-                codec_delay=codec_delay,
-                first=grid.first,
-                frame=grid.frame,
-                frames=grid.frames,
-                frames_per_segment=grid.frames_per_segment,
-            ),
+        cutting = AudioBlocks(
+            track=track.number,
+            prefix_hex=track.prefix.hex(),
+            codec_delay=codec_delay,
+            first=grid.first,
+            frame=grid.frame,
+            frames=grid.frames,
+            frames_per_segment=grid.frames_per_segment,
         )
+        return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting)
 
     def _keyframes(self, track: MatroskaTrack) -> Sequence[Cue | Frame]:
         """In the order of time."""
@@ -501,16 +454,6 @@ def _usual_frame(ticks: Sequence[int]) -> int:
     return max(usual, 1) if steps.count(usual) > 0.8 * len(steps) else likely_frame(statistics.mean(steps))
 
 
-def _init(source: MediaSource, index: int) -> bytes:
-    with MediaStream(source, index) as fresh:
-        return copy_init(fresh)
-
-
-def _require_moderate(size_bytes: int) -> None:
-    if size_bytes > _SEGMENT_LIMIT_BYTES:
-        raise Unsupported("too few keyframes to be cut into segments")
-
-
 def _merged(parts: Iterable[Extent]) -> list[Extent]:
     """The same places; neighbours are one."""
     extents: list[Extent] = []
@@ -520,13 +463,6 @@ def _merged(parts: Iterable[Extent]) -> list[Extent]:
         else:
             extents.append((offset, size))
     return extents
-
-
-def _rates(sizes: Sequence[int], starts: Sequence[int], end: int, timescale: int) -> tuple[int, int]:
-    """Peak over segments and average, in bits per second."""
-    durations = [(after - before) / timescale for before, after in pairwise([*starts, end])]
-    rates = [size * 8 / duration for size, duration in zip(sizes, durations, strict=True) if duration > 0.2]
-    return round(max(rates, default=0)), round(sum(sizes) * 8 * timescale / max(end - starts[0], 1))
 
 
 def _unit_length_bytes(track: Track) -> int:

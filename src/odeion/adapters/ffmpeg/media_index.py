@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from odeion.adapters.ffmpeg.window import Extent
 from odeion.domain.media_file import FileStamp, FileStructure, GroupsOfPictures, TechnicalInfo
 
-FORMAT = 5
+FORMAT = 6
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")
@@ -104,6 +104,9 @@ class AudioPackets:
     ends: tuple[int, ...]
 
 
+Cutting = Fragments | VideoBlocks | AudioBlocks | VideoPackets | AudioPackets
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedStream:
     """A stream's segments begin at `starts` and the last ends at `end`, in ticks of `timescale`. `groups` is None for
@@ -118,7 +121,7 @@ class IndexedStream:
     groups: GroupsOfPictures | None = None
     peak_bps: int = 0
     average_bps: int = 0
-    cutting: Fragments | VideoBlocks | AudioBlocks | VideoPackets | AudioPackets
+    cutting: Cutting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ CLOCK_HZ = 90_000
 NEAR = 10 * CLOCK_HZ
 _SYNC = 0x47
 _PACKET_BYTES = 188
+PAYLOAD_BYTES = 184
 _STRIDES = (188, 192, 204)
 _CHUNK_BYTES = 2 << 20
 _SYNC_SEARCH_BYTES = 64 << 10
@@ -248,13 +249,29 @@ class Inner(NamedTuple):
     pid: int
 
 
-def starts(window: Window, layout: Layout, marks: dict[int, bytes | None]) -> Iterator[Start | Inner]:
+class Packets(NamedTuple):
+    """How many more packets of a stream there are."""
+
+    pid: int
+    number: int
+
+
+def _tables(pid: int) -> tuple[bytes, bytes]:
+    """What makes 1 of the second and the third byte of a stream's packets, and 0 of those of others."""
+    return bytes(byte & 0x1F == pid >> 8 for byte in range(256)), bytes(byte == pid & 0xFF for byte in range(256))
+
+
+def starts(window: Window, layout: Layout, marks: dict[int, bytes | None]) -> Iterator[Start | Inner | Packets]:
     """One walk through the file, for the streams in `marks`. That of a video is what its pictures begin with: where it
     occurs elsewhere than at the start of a PES packet, an Inner is given."""
     stride = layout.stride
+    tables = {pid: _tables(pid) for pid in marks}
     patterns = {mark for mark in marks.values() if mark is not None}
     for run in _runs(window, stride, layout.first, window.size):
         flags, lows = run.column(1, stride), run.column(2, stride)
+        for pid, (highs_of, lows_of) in tables.items():
+            alike = int.from_bytes(flags.translate(highs_of)) & int.from_bytes(lows.translate(lows_of))
+            yield Packets(pid, alike.bit_count())
         for match in _UNIT_START.finditer(flags):
             number = match.start()
             pid = (flags[number] & 0x1F) << 8 | lows[number]

@@ -11,23 +11,25 @@ from collections import Counter
 from fractions import Fraction
 from itertools import islice, pairwise
 
-from odeion.adapters.ffmpeg.copy_rendition import copy_init
 from odeion.adapters.ffmpeg.fmp4 import read_track
 from odeion.adapters.ffmpeg.h264_groups import Opening, choose_entries
 from odeion.adapters.ffmpeg.media_index import AudioPackets, Clusters, Heap, IndexedStream, VideoPackets
 from odeion.adapters.ffmpeg.media_stream import MediaStream
 from odeion.adapters.ffmpeg.mp4 import Unsupported
+from odeion.adapters.ffmpeg.stream_entry import init_segment, stream_entry
 from odeion.adapters.ffmpeg.timing import REORDER_PROBE_PACKETS, AudioGrid, Scale, choose_cuts, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport import (
     CLOCK_HZ,
     DELIMITERS,
     FRAMES,
     HEADER_BYTES,
+    PAYLOAD_BYTES,
     Clock,
     Entry,
     Frame,
     Inner,
     Layout,
+    Packets,
     Sound,
     Start,
     find_layout,
@@ -49,10 +51,11 @@ from odeion.domain.media_file import AudioStream, GroupsOfPictures, VideoStream
 _HEAD_BYTES = 64 << 10
 _HEAD_UNITS = 40
 _TAIL_UNITS = 40
-_SEGMENT_LIMIT_BYTES = 256 << 20
 # So far may the first of a stream lie from where the file begins, and the last picture from where it ends.
 _APART_S = 60
 _JUMPS_BORNE = 5
+# With both times.
+_PES_HEADER_BYTES = 19
 _PARAMETER_SETS_LIMIT = 64
 
 
@@ -88,7 +91,9 @@ class TransportStream:
             walked = self._walked[found.pid]
             if walked.trouble is not None:
                 continue
-            if isinstance(found, Inner):
+            if isinstance(found, Packets):
+                walked.packets += found.number
+            elif isinstance(found, Inner):
                 walked.inner += 1
             else:
                 walked.add(found, self._window, self._layout)
@@ -100,14 +105,10 @@ class TransportStream:
         walked.require_sound()
         return walked
 
-    def _init(self, stream: VideoStream | AudioStream) -> bytes:
-        with MediaStream(self._source, stream.index) as fresh:
-            return copy_init(fresh)
-
     def video(self, stream: VideoStream) -> IndexedStream:
         walked = self._stream(stream)
         assert isinstance(walked, _Pictures)
-        init = self._init(stream)
+        init = init_segment(self._source, stream.index)
         for nal in walked.parameter_sets:
             if nal not in init:
                 raise Unsupported("parameter sets that change")
@@ -130,38 +131,25 @@ class TransportStream:
             chosen = choose_cuts(key_times, end_s)
         cuts = [keys[position] for position in chosen]
         begins = (0, *(scale.ticks(walked.shown[cut]) for cut in cuts[1:]))
-        if any(after <= before for before, after in pairwise((*begins, end))):
-            raise Unsupported("keyframes out of order")
         places = (*(walked.places[cut] for cut in cuts), self._window.size)
-        rates = []
-        for (start, after), (place, following) in zip(pairwise((*begins, end)), pairwise(places), strict=True):
-            if following - place > _SEGMENT_LIMIT_BYTES:
-                raise Unsupported("too few keyframes to be cut into segments")
-            # What lies between is counted with it.
-            rates.append((following - place) * 8 * track.timescale / (after - start))
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=track.id,
-            timescale=track.timescale,
-            starts=begins,
-            end=end,
-            groups=groups,
-            peak_bps=round(max(rates)),
-            cutting=VideoPackets(
-                stride=self._layout.stride,
-                pid=walked.pid,
-                codec=walked.codec,
-                keeps_idr_only=groups is GroupsOfPictures.MIXED,
-                places=places,
-                times=tuple(walked.decoded[cut] for cut in cuts),
-            ),
+        cutting = VideoPackets(
+            stride=self._layout.stride,
+            pid=walked.pid,
+            codec=walked.codec,
+            keeps_idr_only=groups is GroupsOfPictures.MIXED,
+            places=places,
+            times=tuple(walked.decoded[cut] for cut in cuts),
+        )
+        spans = [after - before for before, after in pairwise(places)]
+        average = round(walked.size_bytes * 8 / end_s)
+        return stream_entry(
+            stream, self._heap, init, begins, end, cutting, sizes=spans, average_bps=average, groups=groups
         )
 
     def audio(self, stream: AudioStream) -> IndexedStream:
         walked = self._stream(stream)
         assert isinstance(walked, _Frames)
-        init = self._init(stream)
+        init = init_segment(self._source, stream.index)
         track = read_track(init)
         scale = Scale(Fraction(1, CLOCK_HZ), track.timescale, self._origin_s)
         opening = self._sound(walked, 0, _HEAD_UNITS)
@@ -187,28 +175,20 @@ class TransportStream:
             ends.append(walked.places[behind] if behind < len(ticks) else self._window.size)
         ends.append(self._window.size)
         places = [walked.places[begin] for begin in begins]
-        if any(end - place > _SEGMENT_LIMIT_BYTES for place, end in zip(places, ends, strict=True)):
-            raise Unsupported("too little sound to be cut into segments")
-        return IndexedStream(
-            stream_index=stream.index,
-            init=self._heap.put(init),
-            track_id=track.id,
-            timescale=track.timescale,
-            starts=grid.starts,
-            end=grid.end,
-            cutting=AudioPackets(
-                stride=self._layout.stride,
-                pid=walked.pid,
-                codec=walked.codec,
-                first=grid.first,
-                frame=grid.frame,
-                frames=grid.frames,
-                frames_per_segment=grid.frames_per_segment,
-                places=tuple(places),
-                times=tuple(walked.times[begin] for begin in begins),
-                ends=tuple(ends),
-            ),
+        cutting = AudioPackets(
+            stride=self._layout.stride,
+            pid=walked.pid,
+            codec=walked.codec,
+            first=grid.first,
+            frame=grid.frame,
+            frames=grid.frames,
+            frames_per_segment=grid.frames_per_segment,
+            places=tuple(places),
+            times=tuple(walked.times[begin] for begin in begins),
+            ends=tuple(ends),
         )
+        spans = [end - place for place, end in zip(places, ends, strict=True)]
+        return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting, sizes=spans, average_bps=0)
 
     def _sound(self, walked: _Frames, first: int, count: int | None) -> list[Sound]:
         """The frames of some PES packets."""
@@ -232,7 +212,7 @@ class _Walked:
         """`begin`: when the file does."""
         self.pid, self.codec = pid, codec
         self.trouble: str | None = None
-        self.inner = 0
+        self.inner = self.packets = 0
         self.places = array("q")
         self._begin = begin
         self._clock: Clock | None = None
@@ -246,6 +226,12 @@ class _Walked:
             self.trouble = "a stream without packets"
         if self.trouble is not None:
             raise Unsupported(self.trouble)
+
+    @property
+    def size_bytes(self) -> int:
+        """About that of the stream without what wraps it: headers, and what fills up the last packet of a PES packet,
+        which is half of one."""
+        return max(self.packets * PAYLOAD_BYTES - len(self.places) * (PAYLOAD_BYTES // 2 + _PES_HEADER_BYTES), 0)
 
     @property
     def _borne(self) -> int:
