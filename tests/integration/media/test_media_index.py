@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from odeion.adapters.ffmpeg.index_builder import build_index
-from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, decode
+from odeion.adapters.ffmpeg.media_index import FORMAT, DamagedIndex, Fragments, Heap, IndexedStream, decode
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
+from odeion.adapters.ffmpeg.mp4 import Unsupported
+from odeion.adapters.ffmpeg.stream_entry import init_segment, stream_entry
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import FileStructure, GroupsOfPictures
@@ -80,6 +82,31 @@ class TestContent:
         for length in (0, 3, 14, len(data) // 2, len(data) - 1):
             with pytest.raises(DamagedIndex):
                 decode(data[:length])
+
+
+class TestAStreamsEntry:
+    @staticmethod
+    def entry(samples: Path, starts: tuple[int, ...], sizes: tuple[int, ...]) -> IndexedStream:
+        """Of a picture whose segments end at 900000 ticks."""
+        source = hls.probe(hls.make("h264_aac_mp4", samples))
+        picture = source.technical.video[0]
+        init = init_segment(source, picture.index)
+        return stream_entry(picture, Heap(), init, starts, 900_000, Fragments(segments=((0, 0),) * 2), sizes=sizes)
+
+    def test_has_the_rates_of_its_segments(self, samples: Path) -> None:
+        entry = self.entry(samples, (0, 180_000), (250_000, 2_000_000))
+        assert (entry.peak_bps, entry.average_bps) == (2_000_000, 1_800_000)
+
+    @pytest.mark.parametrize(("starts", "sizes"), [((0, 900_000), (1, 1)), ((0, 0), (1, 1)), ((0, 180_000), (1, 0))])
+    def test_is_not_made_of_segments_out_of_order(
+        self, starts: tuple[int, ...], sizes: tuple[int, ...], samples: Path
+    ) -> None:
+        with pytest.raises(Unsupported, match="out of order"):
+            self.entry(samples, starts, sizes)
+
+    def test_is_made_for_nobody_where_segments_are_too_large(self, samples: Path) -> None:
+        with pytest.raises(Conflict, match="too few keyframes"):
+            self.entry(samples, (0, 180_000), (1, 600 << 20))
 
 
 class TestKeeping:
