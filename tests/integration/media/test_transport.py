@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -283,6 +284,43 @@ class TestRefusals:
         for rendition in (plan.video, plan.audio[0]):
             made = await hls.produce(producer, source, rendition, tmp_path / rendition.codec)
             assert hls.play(made.whole) == pytest.approx(25, abs=0.2)
+
+
+def small_pictures(path: Path) -> list[bytes]:
+    """16x9 in RGB."""
+    command = [hls.FFMPEG, "-v", "error", "-i", str(path), "-vf", "scale=16:9", "-pix_fmt", "rgb24"]
+    pixels = subprocess.run([*command, "-f", "rawvideo", "pipe:1"], capture_output=True, check=True).stdout
+    return [pixels[at : at + 16 * 9 * 3] for at in range(0, len(pixels), 16 * 9 * 3)]
+
+
+class TestConversions:
+    @pytest.mark.parametrize("deinterlace", [False, True])
+    @pytest.mark.parametrize("size", ["320x180", "128x96"])
+    async def test_go_on_where_the_picture_changes_its_size(
+        self, size: str, deinterlace: bool, producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        """A film of 6 s that is red and then blue."""
+        parts = [
+            hls.encode(
+                tmp_path / f"{colour}.ts",
+                *("-f", "lavfi", "-i", f"color={colour}:s={dimensions}:r=25:d=3", *tone(3), *VIDEO, "-c:a", "aac"),
+                *("-output_ts_offset", offset),
+            )
+            for colour, dimensions, offset in (("red", "160x90", "0"), ("blue", size, "3"))
+        ]
+        source = hls.probe(joined(tmp_path / "joined.ts", *parts))
+        plan = hls.plan_for(source, hls.CONVERTS_ALL)
+        assert plan.video is not None
+        video = await hls.produce(producer, source, replace(plan.video, deinterlace=deinterlace), tmp_path / "video")
+        assert hls.play(video.whole) == pytest.approx(6, abs=0.1)
+        with av.open(str(video.whole)) as container:
+            assert {(p.width, p.height) for p in container.decode(video=0)} == {(160, 90)}
+        pictures = small_pictures(video.whole)
+        # Up to the edges, of which nothing is left over from before.
+        red, blue = ([min(picture[channel::3]) > 150 for picture in pictures] for channel in (0, 2))
+        assert len(pictures) == pytest.approx(150, abs=2)
+        assert red.index(False) == blue.index(True) == pytest.approx(75, abs=2)
+        assert all(blue[blue.index(True) :])
 
 
 class TestEntries:

@@ -33,7 +33,7 @@ from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
-VERSION = 4
+VERSION = 5
 
 _USUAL_RATES = tuple(
     Fraction(rate)
@@ -62,6 +62,11 @@ _PIECE_US, _HURRIED_PIECE_US = 250_000, 40_000
 _OPENING_SAMPLES = 2 * _REORDERED_FRAMES
 
 
+# Where pictures change their size or form ffmpeg would begin the graph of filters anew, and with it their time. (See
+# of_one_size.)
+ONE_GRAPH = ("-reinit_filter:v", "0")
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderInput:
     """`origin_s` is the timestamp of the file's 0."""
@@ -81,7 +86,7 @@ class EncoderInput:
             else []
         )
         return [
-            *("-copyts", "-protocol_whitelist", "file,pipe", "-f", self.demuxer),
+            *("-copyts", *ONE_GRAPH, "-protocol_whitelist", "file,pipe", "-f", self.demuxer),
             *(*seek, "-i", f"file:{self.path}"),
         ]
 
@@ -324,7 +329,7 @@ class VideoEncoding(Encoding):
     def _graph(self, first: int, encoder: Encoder) -> str:
         plan = self.plan
         rebase = f"setpts=PTS-({float(self.source.origin_s):.6f})/TB"
-        chain = [rebase, *at_constant_rate(plan, self.rate, start_s=first / self.rate)]
+        chain = [rebase, of_one_size(self.stream), *at_constant_rate(plan, self.rate, start_s=first / self.rate)]
         # Where the picture ends before the file does, the last one stays.
         chain += ["tpad=stop_mode=clone:stop=-1", *fitted(self.stream, plan)]
         ready = f"{finished(self.stream, plan, encoder)}[out]"
@@ -337,6 +342,15 @@ class VideoEncoding(Encoding):
         subtitles = f"[0:{self.subtitles.stream_index}]{rebase},scale={plan.width}:-1[subtitles]"
         painted = "[picture][subtitles]overlay=x=(W-w)/2:y=H-h:eof_action=pass:repeatlast=0"
         return f"{picture}[picture];{subtitles};{painted},{ready}"
+
+
+def of_one_size(stream: VideoStream) -> str:
+    """A filter that brings pictures of another size, which may come at any place, to that of the stream; those of its
+    size go through. ffmpeg says of all of them that they have the pixels of the first, so whether one is of another
+    shape cannot be told: broadcasts that change their size mostly keep their shape."""
+    upright = stream.rotation_degrees not in (90, 270)
+    width, height = (stream.width, stream.height) if upright else (stream.height, stream.width)
+    return f"scale={width}:{height}:interl=-1"
 
 
 def at_constant_rate(plan: VideoPlan, rate: Fraction, *, start_s: Fraction) -> list[str]:

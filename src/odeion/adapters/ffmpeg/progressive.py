@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 from odeion.adapters.ffmpeg.encoding import (
+    ONE_GRAPH,
     SAMPLE_RATE_HZ,
     at_constant_rate,
     finished,
@@ -25,6 +26,7 @@ from odeion.adapters.ffmpeg.encoding import (
     frame_rate,
     layout,
     mixed,
+    of_one_size,
 )
 from odeion.adapters.ffmpeg.fmp4 import tell_duration
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments
@@ -384,7 +386,7 @@ def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encod
     return [
         *("-progress", "pipe:2", "-stats_period", "2"),
         *(device_arguments(encoder.kind, encoder.device) if graphs else []),
-        *("-fflags", "+genpts", "-protocol_whitelist", "file,pipe", "-f", demuxer(source)),
+        *("-fflags", "+genpts", *ONE_GRAPH, "-protocol_whitelist", "file,pipe", "-f", demuxer(source)),
         *(*seek, "-i", f"file:{source.path}"),
         *(("-filter_complex", ";".join(graphs)) if graphs else ()),
         *(*maps, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-metadata:s", lasts),
@@ -400,7 +402,7 @@ def _video(source: MediaSource, plan: VideoPlan, encoder: Encoder) -> tuple[list
         return ["-c:v", "copy", *(("-tag:v", "hvc1") if plan.codec == "hevc" else ())], None
     stream = video_stream(source, plan)
     rate = frame_rate(stream)
-    chain = [*at_constant_rate(plan, rate, start_s=Fraction(0)), *fitted(stream, plan)]
+    chain = [of_one_size(stream), *at_constant_rate(plan, rate, start_s=Fraction(0)), *fitted(stream, plan)]
     graph = f"[0:{plan.stream_index}]{','.join(chain)},{finished(stream, plan, encoder)}[picture]"
     bits_per_second = plan.bitrate_bps or 0
     encoding = encoder_arguments(
