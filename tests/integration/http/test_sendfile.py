@@ -154,7 +154,6 @@ class TestTheKernel:
             assert content.startswith(received)
             writer.close()
 
-
     async def test_breaks_off_in_one_line_where_the_disk_fails(
         self,
         harness: Harness,
