@@ -21,10 +21,6 @@ VIDEO_TIMESCALE = 90_000
 # Matroska's times are rounded to a millisecond, so the reordering seen in them may be one too small at both ends.
 _ROUNDING_SLACK_S = Fraction(2, 1000)
 _AUDIO_TOLERANCE_S = Fraction(3, 1000)
-# Frames that prime the decoder are left out, so the first one that is heard may begin up to a frame after 0. Browsers
-# may wait at such a hole: the frame begins at 0 instead, and lasts the longer. A decoder that counts samples is ahead
-# by as much from then on, and 45 ms of that are not noticed (ITU-R BT.1359).
-_LATE_OPENING_S = Fraction(40, 1000)
 # An index that ends this long before the file does is a partial one; also one that ends sooner, but for longer than
 # its keyframes lie apart.
 _INDEX_LACK_S, _SUSPECT_LACK_S = 60, 12
@@ -137,10 +133,9 @@ class AudioGrid:
 
     def durations(self, number: int, ticks: Sequence[int], following: int | None) -> tuple[int, list[int]]:
         """When a segment begins and how long its frames last, from when they begin and the next segment does. The first
-        frame of all is put at 0 where it is not far behind."""
+        frame of all is put at 0 where it is that by a container's rounding: browsers may wait at the hole."""
         times = [max(self.on_grid(time), 0) for time in ticks]
-        borne = min(Fraction(self.frame), _LATE_OPENING_S * self.timescale)
-        if number == 0 and times and times[0] < borne:
+        if number == 0 and times and times[0] <= _AUDIO_TOLERANCE_S * self.timescale:
             times[0] = 0
         end = self.on_grid(following) if following is not None else (times[-1] if times else 0) + self.frame
         for position in range(1, len(times)):
