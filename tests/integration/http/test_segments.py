@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,6 +16,10 @@ from odeion.application.playback.ports import SegmentBytes
 from odeion.application.playback.streams import Streams
 from odeion.application.shared.downloads import Buffers
 from odeion.domain.shared.errors import Unavailable
+from odeion.entrypoints.http.access import Access
+from odeion.entrypoints.http.app import create_app
+from odeion.entrypoints.http.context import AppContext, HttpSettings
+from odeion.entrypoints.http.routes import playback
 from tests.harness import Client, Harness, Shelf
 from tests.integration.http.test_playback import NO_MP4, start
 from tests.integration.http.test_sendfile import listening
@@ -52,6 +57,19 @@ async def test_is_what_the_framework_would_answer(harness: Harness, base: str) -
 
 def without_date(reply: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in reply.headers.items() if name != "date"}
+
+
+async def test_need_what_their_route_is_declared_to_need(
+    harness: Harness, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = [
+        replace(endpoint, access=Access.VIEWER) if endpoint.handler is playback.get_media_segment else endpoint
+        for endpoint in playback.area.endpoints
+    ]
+    monkeypatch.setattr(playback.area, "endpoints", changed)
+    app = create_app(AppContext(harness.container.use_cases(), HttpSettings()))
+    assert (await Client(app.test_client()).get(f"{base}/video/0.m4s")).status == 401
+    assert (await harness.anonymous().get(f"{base}/video/0.m4s")).status == 200
 
 
 async def test_a_session_that_ends_gives_no_more_of_them(harness: Harness, base: str) -> None:

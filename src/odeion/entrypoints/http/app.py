@@ -9,8 +9,9 @@ from functools import cache
 import orjson
 from quart import Quart, Response, request
 
+from odeion.entrypoints.http.access import Access
 from odeion.entrypoints.http.context import AppContext, install_context
-from odeion.entrypoints.http.endpoint import Area
+from odeion.entrypoints.http.endpoint import Area, Handler
 from odeion.entrypoints.http.errors import breaking_off, install_error_handlers
 from odeion.entrypoints.http.headers import secure
 from odeion.entrypoints.http.openapi import build_document
@@ -129,10 +130,17 @@ def create_app(context: AppContext) -> Quart:
     if context.settings.web_root is not None:
         install_web_app(app, context.settings.web_root)
     app.after_request(_secure)
-    lane = SegmentLane(app.asgi_app, context.use_cases.streams)
-    app.asgi_app = ZeroCopy(breaking_off(lane))  # type: ignore[method-assign]
+    answer = app.asgi_app
+    if _access_to(playback.get_media_segment) is Access.STREAM:
+        # The lane asks for nothing but the key of the stream.
+        answer = SegmentLane(answer, context.use_cases.streams)
+    app.asgi_app = ZeroCopy(breaking_off(answer))  # type: ignore[method-assign]
     _run_bus(app, context)
     return app
+
+
+def _access_to(handler: Handler) -> Access:
+    return next(endpoint.access for area in AREAS for endpoint in area.endpoints if endpoint.handler is handler)
 
 
 async def _secure(response: Response) -> Response:
