@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -293,6 +294,14 @@ def small_pictures(path: Path) -> list[bytes]:
     return [pixels[at : at + 16 * 9 * 3] for at in range(0, len(pixels), 16 * 9 * 3)]
 
 
+def pitch_of(path: Path, start_s: float) -> float:
+    """How often the sound goes up through 0 in a second, in the half of one from a time on."""
+    command = [hls.FFMPEG, "-v", "error", "-i", str(path), "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
+    samples = memoryview(subprocess.run(command, capture_output=True, check=True).stdout).cast("h")
+    first = round(start_s * 8000)
+    return 2 * sum(a < 0 <= b for a, b in itertools.pairwise(samples[first : first + 4000].tolist()))
+
+
 class TestConversions:
     @pytest.mark.parametrize("deinterlace", [False, True])
     @pytest.mark.parametrize("size", ["320x180", "128x96"])
@@ -321,6 +330,26 @@ class TestConversions:
         assert len(pictures) == pytest.approx(150, abs=2)
         assert red.index(False) == blue.index(True) == pytest.approx(75, abs=2)
         assert all(blue[blue.index(True) :])
+
+    @pytest.mark.parametrize("form", [("-ar", "44100"), ("-ac", "6")], ids=["rate", "channels"])
+    async def test_go_on_where_the_sound_changes_its_form(
+        self, form: tuple[str, str], producer: HlsRenditionProducer, tmp_path: Path
+    ) -> None:
+        """3 s of a low tone, and 3 s of a high one."""
+        parts = [
+            hls.encode(
+                tmp_path / f"{pitch}.ts",
+                *(*pattern(3, "25"), "-f", "lavfi", "-i", f"sine=f={pitch}:r=48000:d=3", *VIDEO),
+                *(*more, "-c:a", "aac", "-output_ts_offset", offset),
+            )
+            for pitch, offset, more in ((400, "0", ()), (1000, "3", form))
+        ]
+        source = hls.probe(joined(tmp_path / "joined.ts", *parts))
+        plan = replace(hls.plan_for(source, hls.CONVERTS_ALL).audio[0], treatment=Treatment.TRANSCODE, codec="aac")
+        sound = await hls.produce(producer, source, plan, tmp_path / "sound")
+        assert [pitch_of(sound.whole, start_s) for start_s in (0.5, 2, 3.5, 5)] == pytest.approx(
+            [400, 400, 1000, 1000], abs=5
+        )
 
 
 class TestEntries:

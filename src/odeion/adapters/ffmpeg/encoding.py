@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -544,15 +544,15 @@ class AudioEncoding(Encoding):
             f"asetpts=PTS-({float(self.source.origin_s):.6f})/TB",
             *([f"atrim=start={float(start_s):.6f}"] if first else []),
             # Holes are filled with silence, overlaps cut, and the first sample stands where it should.
-            f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts={first}:{mixed(self.plan.channels)}",
+            f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts={first}",
             *([_NORMALIZED] if self.plan.normalize else []),
-            f"aformat=sample_fmts=fltp:channel_layouts={layout(self.plan.channels)}",
-            f"apad=whole_len={total}",
             f"atrim=end_sample={total}",
         ]
-        graph = f"[0:{self.plan.stream_index}]{','.join(chain)}[out]"
         source = self.source.arguments(max(start_s - Fraction(1, 5), Fraction(0)))
-        return [*source, "-filter_complex", graph, "-map", "[out]", *self._encoder(), "-f", "adts", "pipe:1"]
+        graphs = sound_graphs(
+            self.plan.stream_index, self.plan.channels, chain, "out", silence_s=self.grid.duration_s + 1
+        )
+        return [*source, *graphs, "-map", "[out]", *self._encoder(), "-f", "adts", "pipe:1"]
 
     def init_arguments(self) -> list[str]:
         graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={layout(self.plan.channels)},aformat=sample_fmts=fltp[out]"
@@ -567,6 +567,21 @@ class AudioEncoding(Encoding):
             *("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
             *("-c:a", "aac", "-b:a", str(self.bits_per_second), "-ar", str(SAMPLE_RATE_HZ), "-flush_packets", "1"),
         ]
+
+
+def sound_graphs(stream_index: int, channels: int, chain: Sequence[str], output: str, *, silence_s: float) -> list[str]:
+    """ffmpeg's arguments to filter a stream of sound by a chain that sees it in one form. Where the stream changes its
+    own, ffmpeg begins the graph it comes into anew, and with it its time: that one only brings it into the form. There
+    `silence_s` are put behind the end too, of which the last 50 ms may be lost from one graph to the next."""
+    even = [
+        f"aresample={SAMPLE_RATE_HZ}:{mixed(channels)}",
+        f"aformat=sample_fmts=fltp:channel_layouts={layout(channels)}",
+        f"apad=pad_dur={silence_s:.3f}",
+    ]
+    return [
+        *("-filter_complex", f"[0:{stream_index}]{','.join(even)}[even]"),
+        *("-filter_complex", f"[even]{','.join(chain)}[{output}]"),
+    ]
 
 
 def layout(channels: int) -> str:

@@ -24,9 +24,8 @@ from odeion.adapters.ffmpeg.encoding import (
     finished,
     fitted,
     frame_rate,
-    layout,
-    mixed,
     of_one_size,
+    sound_graphs,
 )
 from odeion.adapters.ffmpeg.fmp4 import tell_duration
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments
@@ -370,17 +369,18 @@ def _lasts_s(source: MediaSource, start_s: float) -> Fraction:
 
 def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encoder: Encoder) -> list[str]:
     seek = ["-ss", f"{start_s:.3f}"] if start_s > 0 else []
-    graphs, maps, codecs = [], [], []
+    graphs: list[str] = []
+    maps, codecs = [], []
     if plan.video is not None:
-        stream_codecs, graph = _video(source, plan.video, encoder)
+        stream_codecs, filters = _video(source, plan.video, encoder)
         codecs += stream_codecs
-        graphs += [graph] if graph else []
-        maps += ["-map", "[picture]" if graph else f"0:{plan.video.stream_index}"]
+        graphs += filters
+        maps += ["-map", "[picture]" if filters else f"0:{plan.video.stream_index}"]
     if plan.audio is not None:
-        stream_codecs, graph = _audio(source, plan.audio)
+        stream_codecs, filters = _audio(source, plan.audio)
         codecs += stream_codecs
-        graphs += [graph] if graph else []
-        maps += ["-map", "[sound]" if graph else f"0:{plan.audio.stream_index}"]
+        graphs += filters
+        maps += ["-map", "[sound]" if filters else f"0:{plan.audio.stream_index}"]
     # WebM tells how long it is in its head, if this is what its streams say.
     lasts = f"DURATION={timedelta(seconds=float(_lasts_s(source, start_s)))}"
     return [
@@ -388,18 +388,18 @@ def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encod
         *(device_arguments(encoder.kind, encoder.device) if graphs else []),
         *("-fflags", "+genpts", *ONE_GRAPH, "-protocol_whitelist", "file,pipe", "-f", demuxer(source)),
         *(*seek, "-i", f"file:{source.path}"),
-        *(("-filter_complex", ";".join(graphs)) if graphs else ()),
+        *graphs,
         *(*maps, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-metadata:s", lasts),
         # Copied pictures begin before the wanted time, with a keyframe: the sound waits for them.
         *(*codecs, "-avoid_negative_ts", "make_zero", *_FORMATS[plan.container], "-flush_packets", "1", "pipe:1"),
     ]
 
 
-def _video(source: MediaSource, plan: VideoPlan, encoder: Encoder) -> tuple[list[str], str | None]:
-    """What the encoder is told, and the filters before it."""
+def _video(source: MediaSource, plan: VideoPlan, encoder: Encoder) -> tuple[list[str], list[str]]:
+    """What the encoder is told, and what of filters before it."""
     if plan.treatment is Treatment.COPY:
         # Apple's players insist on this of the two names.
-        return ["-c:v", "copy", *(("-tag:v", "hvc1") if plan.codec == "hevc" else ())], None
+        return ["-c:v", "copy", *(("-tag:v", "hvc1") if plan.codec == "hevc" else ())], []
     stream = video_stream(source, plan)
     rate = frame_rate(stream)
     chain = [of_one_size(stream), *at_constant_rate(plan, rate, start_s=Fraction(0)), *fitted(stream, plan)]
@@ -413,19 +413,16 @@ def _video(source: MediaSource, plan: VideoPlan, encoder: Encoder) -> tuple[list
         level=h264_level(plan.width, plan.height, rate, bits_per_second),
     )
     keyframes = ["-force_key_frames", f"expr:gte(t,n_forced*{_KEYFRAME_S})", "-fps_mode", "passthrough"]
-    return [*keyframes, *encoding], graph
+    return [*keyframes, *encoding], ["-filter_complex", graph]
 
 
-def _audio(source: MediaSource, plan: AudioPlan) -> tuple[list[str], str | None]:
+def _audio(source: MediaSource, plan: AudioPlan) -> tuple[list[str], list[str]]:
     if plan.treatment is Treatment.COPY:
         # Transport streams say in each packet what MP4 says once.
         in_packets = plan.codec == "aac" and demuxer(source) == "mpegts"
         # A seek leads to a keyframe of the picture: what is heard before the wanted time is left out.
-        return ["-c:a", "copy", "-copypriorss:a", "0", *(("-bsf:a", "aac_adtstoasc") if in_packets else ())], None
-    chain = [
-        # Holes are filled with silence, and the sound begins with the picture.
-        f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:{mixed(plan.channels)}",
-        f"aformat=channel_layouts={layout(plan.channels)}",
-    ]
-    graph = f"[0:{plan.stream_index}]{','.join(chain)}[sound]"
-    return ["-c:a", _AUDIO_ENCODERS[plan.codec], "-b:a", str(plan.bitrate_bps), "-ar", str(SAMPLE_RATE_HZ)], graph
+        return ["-c:a", "copy", "-copypriorss:a", "0", *(("-bsf:a", "aac_adtstoasc") if in_packets else ())], []
+    # Holes are filled with silence, and the sound begins with the picture.
+    chain = [f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0"]
+    graphs = sound_graphs(plan.stream_index, plan.channels, chain, "sound", silence_s=0.1)
+    return ["-c:a", _AUDIO_ENCODERS[plan.codec], "-b:a", str(plan.bitrate_bps), "-ar", str(SAMPLE_RATE_HZ)], graphs
