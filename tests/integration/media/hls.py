@@ -239,6 +239,12 @@ def long_bitmaps_mkv(folder: Path) -> Path:
     return _with_bar(folder / "long_bitmaps_mkv.mkv", 30, shown_s=3, hidden_s=24)
 
 
+@sample
+def staying_bitmaps_mkv(folder: Path) -> Path:
+    """As the others, with the bar from 3 s to 60 s of 100 s."""
+    return _with_bar(folder / "staying_bitmaps_mkv.mkv", 100, shown_s=3, hidden_s=60)
+
+
 def _with_bar(target: Path, seconds: int, *, shown_s: int, hidden_s: int) -> Path:
     subtitles = target.with_suffix(".sup")
     subtitles.write_bytes(_pgs_bar(160, 90, shown_s=0, hidden_s=hidden_s - shown_s))

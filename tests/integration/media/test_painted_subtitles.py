@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from odeion.adapters.ffmpeg.encoding import BitmapSubtitles, filter_value
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
+from odeion.adapters.ffmpeg.subtitles import SubtitlePainter
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import SidecarSubtitle
 from odeion.domain.playback.capabilities import PlaybackOptions
@@ -100,6 +102,24 @@ class TestPictures:
         # What goes away or comes is seen a few pictures late.
         assert seen[:45] == [is_there] * 45
 
+    @pytest.mark.parametrize(("start_s", "is_there"), [(50, True), (98, False)])
+    async def test_are_there_after_a_seek_however_long_they_stay(
+        self, start_s: int, is_there: bool, samples: Path, producer: HlsRenditionProducer
+    ) -> None:
+        source = hls.probe(hls.make("staying_bitmaps_mkv", samples))
+        seen = list(map(has_bar, await pictures(producer, source, painted(source, "stream:2"), start_s)))
+        assert seen[:45] == [is_there] * 45
+
+    async def test_that_stay_are_told_from_what_takes_them_away(self, samples: Path, tmp_path: Path) -> None:
+        async def folder() -> Path:
+            return tmp_path
+
+        source = hls.probe(hls.make("staying_bitmaps_mkv", samples))
+        subtitles = await SubtitlePainter(folder).get(source, "stream:2", Fraction(0))
+        assert isinstance(subtitles, BitmapSubtitles)
+        assert (subtitles.times_s, subtitles.staying_s) == ((3, 60), {3})
+        assert [subtitles.lead_s(start_s) for start_s in (2, 50, 61, 98)] == [0, 47, 1, 0]
+
     def test_are_looked_for_as_far_back_as_the_last_one_began(self) -> None:
         subtitles = BitmapSubtitles(2, (5, 9, 20, 20.5, 21, 60))
         assert subtitles.lead_s(4) == 0
@@ -107,6 +127,8 @@ class TestPictures:
         assert subtitles.lead_s(22) == 2  # it was faded in from 20 s on
         assert subtitles.lead_s(59) == 0  # what was told so long ago is over
         assert BitmapSubtitles(2, None).lead_s(59) > 5
+        staying = BitmapSubtitles(2, (5, 9, 300), frozenset((9, 300)))
+        assert [staying.lead_s(start_s) for start_s in (59, 129, 130, 310)] == [50, 120, 0, 10]
 
 
 class TestStyledText:

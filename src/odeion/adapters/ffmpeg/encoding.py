@@ -51,8 +51,9 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 # Containers with an index: a seek lands at or before the wanted time. Others may land behind it.
 INDEXED = ("matroska", "mov")
 _UNINDEXED_LEAD_S = 6
-# A subtitle that is to be seen already came at most this long before; so long where the container has no index of them.
-_SUBTITLE_LEAD_S, _UNKNOWN_SUBTITLE_LEAD_S = 30, 8
+# A subtitle that is to be seen already came at most this long before; so long where it is known to stay, and so long
+# where the container has no index of them. What lies between is decoded: some seconds for each thirty.
+SUBTITLE_LEAD_S, _STAYING_SUBTITLE_LEAD_S, _UNKNOWN_SUBTITLE_LEAD_S = 30, 120, 8
 # A picture that is faded in or out is told anew at every step.
 _FADING_S = 1
 _FRAGMENTS = ("-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "-use_editlist", "0")
@@ -107,20 +108,23 @@ class TextSubtitles:
 
 @dataclass(frozen=True, slots=True)
 class BitmapSubtitles:
-    """A stream of the file. `times_s` are those of its packets in order, None where the container does not tell."""
+    """A stream of the file. `times_s` are those of its packets in order, None where the container does not tell;
+    `staying_s` those among them of pictures that nothing takes away for longer than SUBTITLE_LEAD_S."""
 
     stream_index: int
     times_s: tuple[float, ...] | None
+    staying_s: frozenset[float] = frozenset()
 
     def lead_s(self, start_s: float) -> float:
         """How long before a time the reading has to begin so that what is seen then is there."""
         if self.times_s is None:
             return _UNKNOWN_SUBTITLE_LEAD_S
         last = bisect.bisect_right(self.times_s, start_s) - 1
+        stays = last >= 0 and self.times_s[last] in self.staying_s
         while last > 0 and self.times_s[last] - self.times_s[last - 1] <= _FADING_S:
             last -= 1
         lead_s = start_s - self.times_s[last] if last >= 0 else 0
-        return lead_s if lead_s <= _SUBTITLE_LEAD_S else 0
+        return lead_s if lead_s <= (_STAYING_SUBTITLE_LEAD_S if stays else SUBTITLE_LEAD_S) else 0
 
 
 def filter_value(text: str) -> str:

@@ -17,11 +17,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from odeion.adapters.ffmpeg.cache import SegmentCache
-from odeion.adapters.ffmpeg.encoding import INDEXED, BitmapSubtitles, TextSubtitles
+from odeion.adapters.ffmpeg.encoding import INDEXED, SUBTITLE_LEAD_S, BitmapSubtitles, TextSubtitles
 from odeion.adapters.ffmpeg.media_stream import MediaStream, check_source, demuxer
 from odeion.adapters.ffmpeg.once import once_for_all
 from odeion.adapters.ffmpeg.process import FfmpegFailed, run_ffmpeg
 from odeion.application.playback.ports import MediaSource
+from odeion.domain.media_file import SubtitleStream
 from odeion.domain.shared.errors import Conflict, NotFound, Unavailable
 
 # What is made changes with this number.
@@ -35,6 +36,9 @@ _CACHE_LIMIT_BYTES = 1 << 30
 _AT_ONCE = 2
 # Whoever waits for a segment is told after this long that it takes a while.
 _PATIENCE_S = 20
+# Each costs a read of some megabytes.
+_PAUSES_LIMIT = 200
+_PGS_COMPOSITION, _PGS_OBJECTS = 0x16, 13
 _STYLED = ("ass", "ssa")
 _DEMUXERS = {"srt": "srt", "ass": "ass", "ssa": "ass", "vtt": "webvtt"}
 _MARKS = (
@@ -194,7 +198,7 @@ class SubtitlePainter:
 
     def __init__(self, cache_folder: Callable[[], Awaitable[Path]]) -> None:
         self._shelf = _Shelf(cache_folder)
-        self._times: OrderedDict[str, asyncio.Task[tuple[float, ...] | None]] = OrderedDict()
+        self._bitmaps: OrderedDict[str, asyncio.Task[BitmapSubtitles]] = OrderedDict()
 
     async def get(self, source: MediaSource, key: str, origin_s: Fraction) -> TextSubtitles | BitmapSubtitles:
         """Subtitles by their key in a plan. `origin_s` is the timestamp of the file's 0. Text within the file is taken
@@ -203,11 +207,10 @@ class SubtitlePainter:
         kind, _, number = key.partition(":")
         stream = next((s for s in source.technical.subtitles if key == f"stream:{s.index}"), None)
         if stream is not None and not stream.is_text:
-            times_key = repr((source.path, source.stamp, stream.index))
-            times = await once_for_all(
-                self._times, times_key, lambda: asyncio.to_thread(_packet_times, source, int(number), origin_s)
+            bitmaps_key = repr((source.path, source.stamp, stream.index))
+            return await once_for_all(
+                self._bitmaps, bitmaps_key, lambda: asyncio.to_thread(_bitmaps, source, stream, origin_s)
             )
-            return BitmapSubtitles(stream.index, times)
         read = _sidecar if kind == "sidecar" else _embedded
         track = await asyncio.to_thread(read, source, int(number))
         # With the fonts that are attached, which is what they are looked for in.
@@ -221,13 +224,31 @@ class SubtitlePainter:
         return TextSubtitles(str(path), track.key if kind == "sidecar" else "")
 
 
-def _packet_times(source: MediaSource, stream_index: int, origin_s: Fraction) -> tuple[float, ...] | None:
-    """When the packets of a stream are, in seconds; None where the container has no index of them."""
+def _bitmaps(source: MediaSource, stream: SubtitleStream, origin_s: Fraction) -> BitmapSubtitles:
+    """By the container's index, where it has one; and by the packets before long pauses. Of other kinds than PGS each
+    packet says for how long it is shown."""
     if demuxer(source) not in INDEXED:
-        return None
-    with MediaStream(source, stream_index) as media:
-        times = [timestamp * media.time_base - origin_s for timestamp, _, _ in media.keyframes(media.stream)]
-    return tuple(sorted(float(time) for time in times)) or None
+        return BitmapSubtitles(stream.index, None)
+    staying = set()
+    with MediaStream(source, stream.index) as media:
+        raw = sorted(timestamp for timestamp, _, _ in media.keyframes(media.stream))
+        times = [float(timestamp * media.time_base - origin_s) for timestamp in raw]
+        if stream.codec == "hdmv_pgs_subtitle":
+            ends = [*times[1:], source.technical.duration_ms / 1000]
+            pauses = [n for n, end in enumerate(ends) if end - times[n] > SUBTITLE_LEAD_S]
+            staying = {times[n] for n in pauses[:_PAUSES_LIMIT] if _shows(media, raw[n])}
+    return BitmapSubtitles(stream.index, tuple(times) or None, frozenset(staying))
+
+
+def _shows(media: MediaStream, timestamp: int) -> bool:
+    """Whether a packet of PGS puts something on the picture; else it takes away what is there."""
+    media.seek(timestamp)
+    packet = next(media.packets(), None)
+    if packet is None or packet.pts != timestamp:
+        return False
+    # A composition comes first, which says of how many objects it is.
+    data = bytes(packet)
+    return len(data) > _PGS_OBJECTS and data[0] == _PGS_COMPOSITION and data[_PGS_OBJECTS] > 0
 
 
 def clean_webvtt(text: str) -> str:
