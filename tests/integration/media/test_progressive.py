@@ -190,7 +190,8 @@ class TestDuration:
         with av.open(Pipe(head)) as container:
             assert container.duration is not None
             # Copied pictures begin up to 2.5 s earlier.
-            early_s = 2.6 if start_s and profile is ProfileName.HDR else 0
+            video = plan(source, profile).video
+            early_s = 2.6 if start_s and video is not None and video.treatment is Treatment.COPY else 0
             left_s = source.technical.duration_ms / 1000 - start_s
             assert left_s - 0.05 <= container.duration / 1e6 <= left_s + 0.05 + early_s
 
