@@ -101,7 +101,7 @@ def kill_encoders() -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that happens outside of this process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 
