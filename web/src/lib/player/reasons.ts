@@ -1,6 +1,9 @@
 import type { PlaybackSession, StreamDecision } from '$lib/api/types';
 import { codec } from '$lib/format';
 
+/** What was decided for a session, be it one's own or one that is looked at. */
+export type Decided = Pick<PlaybackSession, 'decisions' | 'reasons'>;
+
 /** Plain words for what the server decided. */
 export function headline(mode: string): { title: string; text: string } {
 	switch (mode) {
@@ -39,7 +42,7 @@ export function treatmentOf(decision: StreamDecision): string {
 }
 
 /** "The sound" comes once, not once for each of eight languages that are treated alike. */
-export function decisionsOf(session: PlaybackSession): StreamDecision[] {
+export function decisionsOf(session: Decided): StreamDecision[] {
 	const seen = new Set<string>();
 	return session.decisions.filter((decision) => {
 		const same = [decision.kind, decision.treatment, decision.source_codec, decision.target_codec, ...decision.reasons].join('|');
@@ -50,7 +53,7 @@ export function decisionsOf(session: PlaybackSession): StreamDecision[] {
 }
 
 /** Why the file as a whole is not played directly, less what is said of its picture or sound anyhow. */
-export function reasonsOf(session: PlaybackSession): string[] {
+export function reasonsOf(session: Decided): string[] {
 	const told = new Set(session.decisions.flatMap((decision) => decision.reasons));
 	return session.reasons.filter((reason) => !told.has(reason));
 }
