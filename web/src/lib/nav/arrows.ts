@@ -1,7 +1,7 @@
 import { type Direction, DIRECTIONS, nearest } from './spatial';
 
 const FOCUSABLE =
-	'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), [role="tab"], [tabindex="0"]';
+	'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), summary, [role="tab"], [tabindex="0"]';
 const TELEVISION = /\b(SMART-TV|SmartTV|Tizen|Web0S|webOS|NetCast|HbbTV|BRAVIA|AFT[A-Z]|Android TV|GoogleTV|CrKey|PlayStation|Xbox)\b/i;
 
 export const isTelevision = (): boolean => TELEVISION.test(navigator.userAgent);
