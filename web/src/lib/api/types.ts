@@ -47,6 +47,20 @@ export type Capabilities = Schemas['CapabilitiesBody'] & Required<Pick<Schemas['
 export type StartPlayback = Schemas['StartSessionRequest'];
 export type MediaType = 'movie' | 'episode';
 export type Profile = NonNullable<StartPlayback['profile']>;
+export type WatchedSession = Schemas['AuditedSession'];
+export type WatchedSessionDetail = Schemas['AuditedSessionDetail'];
+export type Transcode = Schemas['TranscodeSummary'];
+export type TranscodeDetail = Schemas['TranscodeDetail'];
+export type TranscodeState = Schemas['TranscodeState'];
+export type Moment = Schemas['ThroughputView'];
+export type Pool = Schemas['PoolView'];
+export type PoolKind = Schemas['PoolKind'];
+export type Gpu = Schemas['GpuView'];
+export type TranscodeSettings = Schemas['TranscodeSettingsView'];
+export type TranscodeSettingsUpdate = Schemas['TranscodeSettingsUpdate'];
+export type DeviceForecast = Schemas['DeviceForecast'];
+export type ForecastGroup = Schemas['ForecastGroup'];
+export type Conversion = Schemas['ConversionView'];
 export type LibraryKind = Schemas['LibraryKind'];
 
 export interface Paged<T> {
