@@ -175,9 +175,36 @@ class TestAConversion:
         await expect(page.get_by_role("status")).to_contain_text("It ends within seconds")
 
     async def test_that_failed_says_why(self, house: Server, page: Page) -> None:
+        """The failure is made up, of a conversion that went well."""
+        await take_seat(house)
+        async with house.api(await house.token()) as api:
+            listed = (await api.get("/api/admin/transcode-sessions")).raise_for_status().json()
+            whole = (
+                (await api.get(f"/api/admin/transcode-sessions/{listed['items'][0]['id']}")).raise_for_status().json()
+            )
+        failure = {"state": "failed", "error": "the encoder ended with status 187"}
+        moments = [{"elapsed_s": 2.0 * n, "position_s": 3.0 * n, "speed": 1.5 / n, "bytes_made": n} for n in (1, 2, 3)]
+        run = listed["items"][0] | failure
+        detail = (
+            whole | failure | {"exit_status": 187, "stderr_tail": "Cannot load libcuda.so.1", "throughput": moments}
+        )
+        await page.route(
+            "**/transcode-sessions?*state=failed*", lambda route: route.fulfill(json=listed | {"items": [run]})
+        )
+        await page.route(f"**/transcode-sessions/{run['id']}", lambda route: route.fulfill(json=detail))
+
         await page.goto("/admin/playback/conversions")
         await page.get_by_label("How they ended").select_option("Failed")
         await expect(page).to_have_url(re.compile("state=failed"))
+        row = page.get_by_role("list", name="Ended conversions").get_by_role("listitem")
+        await expect(row.get_by_text("the encoder ended with status 187")).to_be_visible()
+        await row.get_by_role("link").click()
+        await expect(page.get_by_text("Failed, ffmpeg ended with status 187")).to_be_visible()
+        await expect(page.get_by_role("region", name="What it said last")).to_have_text("Cannot load libcuda.so.1")
+        await expect(page.get_by_role("img", name="between 0.5 × and 1.5 × real time")).to_be_visible()
+
+    async def test_of_no_such_end_is_missed_in_words(self, house: Server, page: Page) -> None:
+        await page.goto("/admin/playback/conversions?state=failed")
         await expect(page.get_by_text("None ended so.")).to_be_visible()
 
 
