@@ -16,6 +16,7 @@ from tests.integration.web.browser import LAPTOP, PHONE, Ledger, is_accessible
 from tests.integration.web.conftest import Windows
 from tests.integration.web.people import Person, sit_down, somebody
 from tests.integration.web.server import Server
+from tests.integration.web.waiting import until
 
 # A client that plays H.264 in HLS: HEVC is converted for it.
 _PLAIN = {
@@ -24,6 +25,7 @@ _PLAIN = {
     "audio_codecs": [{"codec": "aac", "max_channels": 2}],
 }
 _FILM = "Aurora"
+_FILE = re.compile(rf"{_FILM} .*\.mkv")
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ class TestAConversion:
     async def test_is_listed_with_all_that_is_known_of_it(self, house: Server, page: Page) -> None:
         await take_seat(house)
         await page.goto("/admin/playback/conversions")
-        await page.get_by_role("link", name=re.compile(_FILM)).first.click()
-        await expect(page.get_by_role("heading", level=2, name=re.compile(_FILM))).to_be_visible()
-        facts = page.get_by_role("region", name=re.compile(_FILM))
+        await page.get_by_role("link", name=_FILE).first.click()
+        await expect(page.get_by_role("heading", level=2, name=_FILE)).to_be_visible()
+        facts = page.get_by_role("region", name=_FILE)
         await expect(facts.get_by_text(re.compile(r"^Matroska, HEVC|^MP4, HEVC"))).to_be_visible()
         await expect(facts.get_by_text(re.compile(r"^H\.264 .* Mb/s|^H\.264 .* kb/s"))).to_be_visible()
         await expect(page.get_by_role("region", name="Command")).to_contain_text("libx264")
@@ -235,13 +237,39 @@ class TestAPool:
                 await expect(row.get_by_text("tried just now")).to_be_visible()
 
                 await row.get_by_role("switch", name="Use it").uncheck()
-                async with page.expect_response("**/api/admin/transcoding/pools") as again:
-                    await expect(row.get_by_role("switch", name="Use it")).not_to_be_checked()
-                assert (await (await again.value).json())["items"][0]["enabled"] is False
-                assert (await api.get("/api/admin/transcoding/pools")).json()["items"][0]["max_sessions"] == 7
+
+                async def rests() -> bool:
+                    now = (await api.get("/api/admin/transcoding/pools")).json()["items"][0]
+                    return now["enabled"] is False and now["max_sessions"] == 7
+
+                await until(rests, "the pool rests")
+                await expect(row.get_by_role("switch", name="Use it")).not_to_be_checked()
             finally:
                 before = {"max_sessions": pool["max_sessions"], "enabled": True}
                 (await api.put(path, json=before)).raise_for_status()
+
+    async def test_of_a_gpu_is_made_and_says_what_it_cannot(self, house: Server, page: Page) -> None:
+        """What the scan finds is made up, so the new pool encodes nothing."""
+        gpu = {"vendor": "Intel", "name": "Arc A380", "device": "/dev/dri/renderD199", "pci_address": None}
+        found = {"node": "attic", "items": [gpu | {"kinds": ["qsv", "vaapi"]}]}
+        await page.route("**/api/admin/transcoding/gpus", lambda route: route.fulfill(json=found))
+        await page.goto("/admin/playback/pools")
+        await page.get_by_role("button", name="Add a pool").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_role("radio")).to_have_count(2)
+        await dialog.get_by_text("VA-API · Intel · /dev/dri/renderD199").click()
+        await is_fit(page, "a pool of a GPU")
+        await dialog.get_by_role("button", name="Add", exact=True).click()
+
+        row = page.get_by_role("listitem", name="Arc A380")
+        await expect(row.get_by_text("VA-API · /dev/dri/renderD199")).to_be_visible()
+        await expect(row.get_by_text("Nothing: it is not used")).to_be_visible()
+        await row.get_by_text("What did not work").click()
+        await expect(row.locator("dt", has_text="H.264")).to_be_visible()
+        await is_fit(page, "a pool that encodes nothing")
+        await row.get_by_role("button", name="Remove Arc A380").click()
+        await dialog.get_by_role("button", name="Remove").click()
+        await expect(row).to_have_count(0)
 
     async def test_that_is_at_work_stays(self, house: Server, page: Page, ledger: Ledger) -> None:
         """The answer is made up: a film of half a minute may be converted before anybody asks."""
@@ -317,7 +345,7 @@ class TestAModerator:
             sections = page.get_by_role("navigation", name="Playback").get_by_role("link")
             await expect(sections).to_have_text(["Playing now", "Conversions", "Forecast"])
             await sections.nth(1).click()
-            await page.get_by_role("link", name=re.compile(_FILM)).first.click()
+            await page.get_by_role("link", name=_FILE).first.click()
             await expect(page.get_by_role("region", name="Command")).to_be_visible()
             await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
             await sections.nth(2).click()
@@ -350,9 +378,9 @@ class TestThePages:
             await is_fit(page, "a question")
 
             await page.goto("/admin/playback/conversions")
-            await expect(page.get_by_role("link", name=re.compile(_FILM)).first).to_be_visible()
+            await expect(page.get_by_role("link", name=_FILE).first).to_be_visible()
             await is_fit(page, "the conversions")
-            await page.get_by_role("link", name=re.compile(_FILM)).first.click()
+            await page.get_by_role("link", name=_FILE).first.click()
             await expect(page.get_by_role("region", name="Command")).to_be_visible()
             await is_fit(page, "a conversion")
 
