@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from dependency_injector import providers
 from quart import Quart
 from quart.typing import TestClientProtocol
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from odeion.adapters.memory.transcoding import MemoryEncoderProbe
 from odeion.adapters.postgres.migrate import migrate
 from odeion.adapters.pyav.probe import PyAvMediaProbe
+from odeion.adapters.security.passwords import Argon2PasswordHasher
+from odeion.application.identity.ports import PasswordHasher
 from odeion.application.libraries.ports import MediaProbe
 from odeion.domain.identity.users import Permissions, Role, User
 from odeion.domain.task import TaskStatus
@@ -37,12 +39,20 @@ _names = itertools.count(1)
 
 @dataclass(frozen=True)
 class Servers:
-    """What a test session starts once: the bundled servers, and the children that probe files. `postgres_url` is of the
-    default database."""
+    """What a test session starts once: the bundled servers, the children that probe files, and what hashes passwords.
+    `postgres_url` is of the default database."""
 
     postgres_url: str
     redis_url: str
     probe: MediaProbe = field(default_factory=lambda: PyAvMediaProbe(workers=2, time_limit_s=60))
+    passwords: PasswordHasher = field(default_factory=Argon2PasswordHasher)
+    _hashes: dict[str, str] = field(default_factory=dict)
+
+    async def hash_of(self, password: str) -> str:
+        """Made once, as that is slow by design: accounts of tests may share it."""
+        if password not in self._hashes:
+            self._hashes[password] = await self.passwords.hash(password)
+        return self._hashes[password]
 
     def database_url(self, name: str) -> str:
         head, _, rest = self.postgres_url.partition("@/")
@@ -67,12 +77,11 @@ class Servers:
             await self._administer(f"DROP DATABASE {name}")
 
     async def _administer(self, statement: str) -> None:
-        engine = create_async_engine(self.postgres_url, isolation_level="AUTOCOMMIT")
+        connection = await asyncpg.connect(self.postgres_url.replace("+asyncpg", "", 1))
         try:
-            async with engine.connect() as connection:
-                await connection.execute(text(statement))
+            await connection.execute(statement)
         finally:
-            await engine.dispose()
+            await connection.close()
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,7 @@ class Client:
 class Harness:
     """The application with its container, and ways to be somebody."""
 
+    servers: Servers
     settings: Settings
     container: Container
     app: Quart
@@ -168,7 +178,7 @@ class Harness:
     ) -> Client:
         """A new account of this role, signed in through the API."""
         name = username or f"{role.value}{next(_names)}"
-        password_hash = await self.container.passwords().hash(PASSWORD)
+        password_hash = await self.servers.hash_of(PASSWORD)
         async with self.container.uow()() as tx:
             user = User.create(username=name, password_hash=password_hash, role=role, at=self.container.clock().now())
             user.permissions = permissions or user.permissions
@@ -236,13 +246,14 @@ async def open_harness(servers: Servers, folder: Path, **overrides: Any) -> Asyn
             # The real one takes seconds; its own tests use it.
             container.encoder_probe.override(providers.Singleton(MemoryEncoderProbe))
             container.probe.override(providers.Object(servers.probe))
+            container.passwords.override(providers.Object(servers.passwords))
             for name, replacement in overrides.items():
                 getattr(container, name).override(replacement)
             await container.transcode_pools().ensure_default(settings.transcode_limit)
             app = create_app(AppContext(container.use_cases(), HttpSettings()))
             listener = asyncio.create_task(container.bus().run())
             try:
-                yield Harness(settings, container, app)
+                yield Harness(servers, settings, container, app)
             finally:
                 listener.cancel()
                 await asyncio.gather(listener, return_exceptions=True)
