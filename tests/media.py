@@ -17,7 +17,6 @@ import av
 import imageio_ffmpeg
 
 _FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-_CACHE = Path(tempfile.gettempdir()) / f"odeion-test-media-{os.getuid()}"
 
 PICTURE_S = 2
 _PICTURE = ("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=24:duration={PICTURE_S}")
@@ -38,17 +37,22 @@ _CHAPTERS = (
 def make_sample(name: str, folder: Path) -> Path:
     """The sample `name` as a file of its own in `folder`; raises KeyError for a name that is not in SAMPLES."""
     make = _MAKERS[name]
-    # A changed recipe makes a new file.
-    digest = hashlib.sha256((_FFMPEG + _RECIPES).encode()).hexdigest()[:12]
-    cached = _CACHE / digest / name
+    cached = kept(__file__) / name
     if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
             unfinished = Path(scratch) / name
             make(unfinished)
             unfinished.replace(cached)
     folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy(cached, folder / name))
+
+
+def kept(recipes: str) -> Path:
+    """The folder of files that are kept between runs, until ffmpeg or the module `recipes` changes."""
+    digest = hashlib.sha256(_FFMPEG.encode() + Path(recipes).read_bytes()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"odeion-test-media-{os.getuid()}" / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def ffmpeg(output: Path, *arguments: str) -> None:
@@ -216,4 +220,3 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "audio-only.mp4": _audio_only_mp4,
 }
 SAMPLES = tuple(_MAKERS)
-_RECIPES = Path(__file__).read_text()

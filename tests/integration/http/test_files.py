@@ -289,7 +289,7 @@ class TestClientsThatLeave:
     async def test_end_the_work(self, harness: Harness, shelf: Shelf) -> None:
         admin = await harness.user()
         codec = hls.h264(frames_between_keys=96)
-        hls.encode(shelf.root / "Long (2001).mkv", *hls.pattern(120, "24", "640x360"), *codec)
+        hls.encode_loop(shelf.root / "Long (2001).mkv", 10, *hls.pattern(12, "24", "640x360"), *codec)
         shelf.age(shelf.root / "Long (2001).mkv")
         await harness.library(admin, shelf.root)
         path = f"{await film(admin, 'long')}/transcode/compatible"

@@ -280,7 +280,7 @@ class TestTerminate:
 
     async def test_ends_the_encoders_of_this_process(self, harness: Harness, admin: Client, shelf: Shelf) -> None:
         long = shelf.root / "Long (2003).mkv"
-        hls.encode(long, *hls.pattern(180, "24", "640x360"), *hls.h264(frames_between_keys=96))
+        hls.encode_loop(long, 15, *hls.pattern(12, "24", "640x360"), *hls.h264(frames_between_keys=96))
         shelf.age(long)
         (library,) = (await admin.get("/api/libraries")).json["items"]
         await harness.scan(admin, library["id"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import shutil
 import struct
 import subprocess
+import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from odeion.domain.playback.decision import decide
 from odeion.domain.playback.plan import PlaybackPlan
 from odeion.domain.shared.ids import MediaFileId, PlaybackSessionId, PoolId
 from odeion.domain.transcoding import VIDEO_CODECS, PoolKind, TranscodeSettings
+from tests.media import kept
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ME = PlaybackSessionId(1)
@@ -67,6 +70,14 @@ def encode(target: Path, *arguments: str | Path) -> Path:
     return target
 
 
+def encode_loop(target: Path, times: int, *arguments: str | Path) -> Path:
+    """What `arguments` make, so many times in a row: what is long would be long in the making."""
+    once = encode(target.with_name(f"once-{target.name}"), *arguments)
+    encode(target, "-stream_loop", str(times - 1), "-i", once, "-c", "copy")
+    once.unlink()
+    return target
+
+
 def pattern(seconds: float, rate: str, size: str = "160x90") -> tuple[str, ...]:
     return "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}"
 
@@ -90,9 +101,16 @@ def sample(maker: Maker) -> Maker:
 
 
 def make(name: str, folder: Path) -> Path:
-    """The sample of that name, made once."""
-    ready = sorted(folder.glob(f"{name}.*"))
-    return ready[0] if ready else _makers[name](folder)
+    """The sample of that name in a folder. It is kept between runs, as those of tests/media.py are."""
+    if ready := sorted(folder.glob(f"{name}.*")):
+        return ready[0]
+    cache = kept(__file__)
+    cached = sorted(cache.glob(f"{name}.*"))
+    if not cached:
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            made = _makers[name](Path(scratch))
+            cached = [made.replace(cache / made.name)]
+    return Path(shutil.copy(cached[0], folder))
 
 
 @sample

@@ -82,7 +82,7 @@ def long_film(samples: Path) -> MediaSource:
     target = samples / "long.mkv"
     if not target.exists():
         codec = hls.h264(frames_between_keys=96)
-        hls.encode(target, *hls.pattern(240, "24", "640x360"), *hls.tone(240), *codec, "-c:a", "ac3")
+        hls.encode_loop(target, 20, *hls.pattern(12, "24", "640x360"), *hls.tone(12), *codec, "-c:a", "ac3")
     return hls.probe(target)
 
 

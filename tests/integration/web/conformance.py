@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
-from tests.integration.media.hls import encode, h264, make, pattern, tone
+from tests.integration.media.hls import encode, encode_loop, h264, make, pattern, tone
 from tests.integration.web.chromium import SWITCHES, chromium_path
 from tests.integration.web.screening import Screening, capabilities, screening, start_session
 from tests.integration.web.server import Server, running_server
@@ -68,7 +68,7 @@ def make_films(folder: Path, samples: Path, films: dict[str, str]) -> None:
     encode(folder / f"{LADDER} (2001).mkv", *pattern(30, "25", "854x480"), *tone(30), *codec)
     noise = ("-vf", "noise=alls=30:allf=t", *h264(frames_between_keys=50), "-preset", "ultrafast", "-an")
     encode(folder / f"{HEAVY} (2001).mkv", *pattern(14, "25", "1280x720"), *noise)
-    encode(folder / f"{LONG} (2001).mkv", *pattern(300, "25"), *h264(frames_between_keys=50), "-an")
+    encode_loop(folder / f"{LONG} (2001).mkv", 15, *pattern(20, "25"), *h264(frames_between_keys=50), "-an")
     moment = time.time() - 3600
     for path in folder.iterdir():
         # A scan leaves alone what somebody may still be writing.
