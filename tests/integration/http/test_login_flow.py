@@ -180,7 +180,9 @@ class TestSecondStep:
 
     async def test_guessing_with_many_tickets_gets_slow(self, theo: Person) -> None:
         await theo.set_up_app()
-        statuses = [(await theo.second_step(await theo.ticket(), "totp", code="000000")).status for _ in range(6)]
+        # The first wait is of a second.
+        tickets = [await theo.ticket() for _ in range(6)]
+        statuses = [(await theo.second_step(ticket, "totp", code="000000")).status for ticket in tickets]
         assert statuses[:5] == [401] * 5
         assert statuses[5] == 429
 
@@ -188,7 +190,6 @@ class TestSecondStep:
         await theo.set_up_app()
         for _ in range(5):
             await theo.second_step(await theo.ticket(), "totp", code="000000")
-        assert (await theo.log_in()).json["kind"] == "second_factor_required"
         assert (await theo.second_step(await theo.ticket(), "totp", code=theo.code())).status == 429
 
     async def test_a_password_change_voids_what_was_begun_with_the_old_one(self, theo: Person) -> None:
