@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +47,13 @@ def _processes(server: Server) -> dict[int, str]:
 
 def _encoders(server: Server) -> list[int]:
     return [pid for pid, command in _processes(server).items() if "ffmpeg" in command and command.endswith("pipe:1 ")]
+
+
+def _kill_encoders(server: Server) -> None:
+    for pid in _encoders(server):
+        # One that was killed before may go between the look and the kill.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _one(server: Server, module: str) -> int:
@@ -107,16 +114,14 @@ class TestAnEncoder:
                     assert reply.status_code == 200
                     assert "Content-Length" not in reply.headers
                     async for _ in reply.aiter_raw():
-                        for pid in _encoders(picture_house):
-                            os.kill(pid, signal.SIGKILL)
+                        _kill_encoders(picture_house)
             assert (await viewer.fetch(4)).status_code == 200
 
     async def test_that_dies_between_segments_is_followed_by_another(self, picture_house: Server) -> None:
         async with _viewer(picture_house, LONG, CONVERTED) as viewer:
             for number in (0, 30, 60, 90, 120):
                 assert (await viewer.fetch(number)).status_code == 200
-                for pid in _encoders(picture_house):
-                    os.kill(pid, signal.SIGKILL)
+                _kill_encoders(picture_house)
 
 
 class TestAProcessOfTheServer:
