@@ -246,6 +246,27 @@ def two_sounds_m2ts(folder: Path) -> Path:
 
 
 @sample
+def ladder_mkv(folder: Path) -> Path:
+    """A picture that is worth several heights."""
+    rate = ("-b:v", "1500k", "-maxrate", "1500k", "-bufsize", "1500k")
+    codec = (*rate, *h264(frames_between_keys=50), "-c:a", "aac")
+    return encode(folder / "ladder_mkv.mkv", *pattern(30, "25", "854x480"), *tone(30), *codec)
+
+
+@sample
+def heavy_mkv(folder: Path) -> Path:
+    """An encoder is busy with it for a while."""
+    noise = ("-vf", "noise=alls=30:allf=t", *h264(frames_between_keys=50), "-preset", "ultrafast", "-an")
+    return encode(folder / "heavy_mkv.mkv", *pattern(14, "25", "1280x720"), *noise)
+
+
+@sample
+def long_mkv(folder: Path) -> Path:
+    """Five minutes without sound."""
+    return encode_loop(folder / "long_mkv.mkv", 15, *pattern(20, "25"), *h264(frames_between_keys=50), "-an")
+
+
+@sample
 def bitmaps_mkv(folder: Path) -> Path:
     """A black picture of 12 s; a subtitle stream that shows a white bar at (60, 70), 40x10, from 5 s to 9 s."""
     return _with_bar(folder / "bitmaps_mkv.mkv", 12, shown_s=5, hidden_s=9)
