@@ -35,12 +35,10 @@ _DEMO = _CHECKOUT / ".cache/demo-library"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The set-up first, while the server is new: starting another takes a while."""
+    """These before all others: what shares a run among processes then leaves them to one, with its browser and servers.
+    The set-up first, while the server is new: starting another takes a while."""
     here = Path(__file__).parent
-    places = [place for place, item in enumerate(items) if item.path.parent == here]
-    ordered = sorted((items[place] for place in places), key=lambda item: item.path.name != "test_setup.py")
-    for place, item in zip(places, ordered, strict=True):
-        items[place] = item
+    items.sort(key=lambda item: (item.path != here / "test_setup.py") + (item.path.parent != here))
 
 
 def _need(there: bool, reason: str) -> None:
