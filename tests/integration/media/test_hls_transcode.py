@@ -587,7 +587,9 @@ class TestEncoders:
         assert launchers() == []
 
     async def test_die_with_their_parent(self, samples: Path, tmp_path: Path) -> None:
-        source = film(samples)
+        # So long that its end does not lie in a pipe when the encoder sleeps.
+        once = film(samples).path
+        source = hls.probe(hls.encode(samples / "longer.mkv", "-stream_loop", "4", "-i", once, "-c", "copy"))
         program = f"""
 import asyncio, os, sys
 from pathlib import Path
