@@ -81,9 +81,13 @@ def _video(
         raise Damaged("a part of the file has no picture")
     shown = [scale.ticks(picture.time) for picture in pictures]
     keys = [picture.key and picture.offset not in cutting.left_out for picture in pictures]
-    kept = [without((picture.offset, picture.size), cutting.left_out.get(picture.offset)) for picture in pictures]
-    sizes = [sum(size for _, size in parts) + len(prefix) for parts in kept]
-    extents = itertools.chain.from_iterable(kept)
+    sizes: list[int] = []
+    extents: list[Extent] = []
+    for picture in pictures:
+        hole = cutting.left_out.get(picture.offset)
+        parts = [(picture.offset, picture.size)] if hole is None else without((picture.offset, picture.size), hole)
+        extents += parts
+        sizes.append(len(prefix) + (picture.size if hole is None else sum(size for _, size in parts)))
     decoded = [time - cutting.delay for time in sorted(shown)]
     until = decoded[-1] + usual_step(decoded) if last else scale.ticks(cutting.first_shown[number + 1]) - cutting.delay
     times = time_video(shown, decoded, until, opens_timeline=first)

@@ -88,6 +88,8 @@ class Streams:
         known = self._sessions.recall(key_hash)
         ahead = self._copy_ahead(known, rendition_name, number) if known is not None else None
         try:
+            # Reading begins first: putting the question together takes a while too.
+            await asyncio.sleep(0)
             stream = await self._sessions.open(key_hash)
             session = stream.session
             async with self._noting(session, part):

@@ -86,8 +86,8 @@ class TranscodePools:
     async def create(
         self, viewer: Viewer, *, name: str, kind: PoolKind, device: str | None, max_sessions: int
     ) -> PoolView:
-        """Make a pool on this host and try what it can do; one of a device that is not there can nothing. Raises Invalid
-        for a GPU without a device and a CPU with one, Conflict for a taken name or device."""
+        """Make a pool on this host and try what it can do; one of a device that is not there can do nothing. Raises
+        Invalid for a GPU without a device and a CPU with one, Conflict for a taken name or device."""
         viewer.require(Role.ADMIN)
         pool = Pool.create(
             name=name, kind=kind, device=device, node=self._node, max_sessions=max_sessions, at=self._clock.now()
