@@ -88,11 +88,12 @@ class Copies:
         index = await self._index(source)
         if index is None:
             return None
+        if (stream := index.find(rendition.stream_index)) is not None:
+            return index, stream
         refused = index.structure(source.technical).refused.get(rendition.stream_index)
         if refused is not None:
             raise Conflict(f"this stream cannot be repackaged: {refused}")
-        stream = index.find(rendition.stream_index)
-        return (index, stream) if stream is not None else None
+        return None
 
     def _cut(self, source: MediaSource, stream_index: int, copy: Copy, number: int) -> bytes:
         fresh = number == 0 and demuxer(source) == "matroska"

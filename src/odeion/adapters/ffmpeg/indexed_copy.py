@@ -84,10 +84,9 @@ def _video(
     sizes: list[int] = []
     extents: list[Extent] = []
     for picture in pictures:
-        hole = cutting.left_out.get(picture.offset)
-        parts = [(picture.offset, picture.size)] if hole is None else without((picture.offset, picture.size), hole)
+        parts = without((picture.offset, picture.size), cutting.left_out.get(picture.offset))
         extents += parts
-        sizes.append(len(prefix) + (picture.size if hole is None else sum(size for _, size in parts)))
+        sizes.append(len(prefix) + sum(size for _, size in parts))
     decoded = [time - cutting.delay for time in sorted(shown)]
     until = decoded[-1] + usual_step(decoded) if last else scale.ticks(cutting.first_shown[number + 1]) - cutting.delay
     times = time_video(shown, decoded, until, opens_timeline=first)
