@@ -462,6 +462,32 @@ def h264_units(path: Path) -> list[bytes]:
     return found
 
 
+def two_pitches(folder: Path, form: tuple[str, ...]) -> Path:
+    """A transport stream of 3 s of a low tone, and 3 s of a high one in another form."""
+    parts = [
+        encode(
+            folder / f"{pitch}.ts",
+            *(*pattern(3, "25"), "-f", "lavfi", "-i", f"sine=f={pitch}:r=48000:d=3", *h264(frames_between_keys=25)),
+            *(*more, "-c:a", "aac", "-output_ts_offset", offset),
+        )
+        for pitch, offset, more in ((400, "0", ()), (1000, "3", form))
+    ]
+    return joined(folder / "joined.ts", *parts)
+
+
+def joined(target: Path, *parts: Path) -> Path:
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
+
+
+def pitch_of(path: Path, start_s: float) -> float:
+    """How often the sound goes up through 0 in a second, in the half of one from a time on."""
+    command = [FFMPEG, "-v", "error", "-i", str(path), "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
+    samples = memoryview(subprocess.run(command, capture_output=True, check=True).stdout).cast("h")
+    first = round(start_s * 8000)
+    return 2 * sum(a < 0 <= b for a, b in itertools.pairwise(samples[first : first + 4000].tolist()))
+
+
 def start_s(path: Path) -> float:
     """What is 0 on the timeline of its renditions: where the container begins, or its first picture if that is
     before."""

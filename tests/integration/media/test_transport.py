@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -51,11 +50,6 @@ def changed(film: Path, target: Path, change: Callable[[bytearray], None]) -> Pa
     data = bytearray(film.read_bytes())
     change(data)
     target.write_bytes(data)
-    return target
-
-
-def joined(target: Path, *parts: Path) -> Path:
-    target.write_bytes(b"".join(part.read_bytes() for part in parts))
     return target
 
 
@@ -247,7 +241,7 @@ class TestRefusals:
     )
     def test_say_why(self, other: str, video: str | None, audio: str | None, film: Path, tmp_path: Path) -> None:
         behind = hls.encode(tmp_path / "other.ts", *OTHERS[other])
-        index = index_of(joined(tmp_path / "joined.ts", film, behind))
+        index = index_of(hls.joined(tmp_path / "joined.ts", film, behind))
         assert (index.refused.get(0), index.refused.get(1)) == (video, audio)
         assert len(index.streams) == 2 - len(index.refused)
 
@@ -273,7 +267,7 @@ class TestRefusals:
         self, film: Path, tmp_path: Path, producer: HlsRenditionProducer
     ) -> None:
         behind = hls.encode(tmp_path / "other.ts", *OTHERS["another_profile"])
-        source = hls.probe(joined(tmp_path / "joined.ts", film, behind))
+        source = hls.probe(hls.joined(tmp_path / "joined.ts", film, behind))
         unknowing = hls.plan_for(source, COPIES_ALL)
         assert unknowing.video is not None and unknowing.video.treatment is Treatment.COPY
         with pytest.raises(Conflict, match="parameter sets that change"):
@@ -294,14 +288,6 @@ def small_pictures(path: Path) -> list[bytes]:
     return [pixels[at : at + 16 * 9 * 3] for at in range(0, len(pixels), 16 * 9 * 3)]
 
 
-def pitch_of(path: Path, start_s: float) -> float:
-    """How often the sound goes up through 0 in a second, in the half of one from a time on."""
-    command = [hls.FFMPEG, "-v", "error", "-i", str(path), "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
-    samples = memoryview(subprocess.run(command, capture_output=True, check=True).stdout).cast("h")
-    first = round(start_s * 8000)
-    return 2 * sum(a < 0 <= b for a, b in itertools.pairwise(samples[first : first + 4000].tolist()))
-
-
 class TestConversions:
     @pytest.mark.parametrize("deinterlace", [False, True])
     @pytest.mark.parametrize("size", ["320x180", "128x96"])
@@ -317,7 +303,7 @@ class TestConversions:
             )
             for colour, dimensions, offset in (("red", "160x90", "0"), ("blue", size, "3"))
         ]
-        source = hls.probe(joined(tmp_path / "joined.ts", *parts))
+        source = hls.probe(hls.joined(tmp_path / "joined.ts", *parts))
         plan = hls.plan_for(source, hls.CONVERTS_ALL)
         assert plan.video is not None
         video = await hls.produce(producer, source, replace(plan.video, deinterlace=deinterlace), tmp_path / "video")
@@ -335,19 +321,10 @@ class TestConversions:
     async def test_go_on_where_the_sound_changes_its_form(
         self, form: tuple[str, str], producer: HlsRenditionProducer, tmp_path: Path
     ) -> None:
-        """3 s of a low tone, and 3 s of a high one."""
-        parts = [
-            hls.encode(
-                tmp_path / f"{pitch}.ts",
-                *(*pattern(3, "25"), "-f", "lavfi", "-i", f"sine=f={pitch}:r=48000:d=3", *VIDEO),
-                *(*more, "-c:a", "aac", "-output_ts_offset", offset),
-            )
-            for pitch, offset, more in ((400, "0", ()), (1000, "3", form))
-        ]
-        source = hls.probe(joined(tmp_path / "joined.ts", *parts))
+        source = hls.probe(hls.two_pitches(tmp_path, form))
         plan = replace(hls.plan_for(source, hls.CONVERTS_ALL).audio[0], treatment=Treatment.TRANSCODE, codec="aac")
         sound = await hls.produce(producer, source, plan, tmp_path / "sound")
-        assert [pitch_of(sound.whole, start_s) for start_s in (0.5, 2, 3.5, 5)] == pytest.approx(
+        assert [hls.pitch_of(sound.whole, start_s) for start_s in (0.5, 2, 3.5, 5)] == pytest.approx(
             [400, 400, 1000, 1000], abs=5
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -553,13 +553,18 @@ class AudioEncoding(Encoding):
             f"atrim=end_sample={total}",
         ]
         source = self.source.arguments(max(start_s - Fraction(1, 5), Fraction(0)))
-        graphs = sound_graphs(
-            self.plan.stream_index, self.plan.channels, chain, "out", silence_s=self.grid.duration_s + 1
-        )
+        # Where the sound changes its form, ffmpeg begins the graph it comes into anew, and with it its time: that one
+        # only brings it into one form. There silence is put behind the end too, of which the last 50 ms may be lost
+        # from one graph to the next. (Not where pictures are made in the same run: see progressive.py.)
+        even = [*in_one_form(self.plan.channels), f"apad=pad_dur={self.grid.duration_s + 1:.3f}"]
+        graphs = [
+            *("-filter_complex", f"[0:{self.plan.stream_index}]{','.join(even)}[even]"),
+            *("-filter_complex", f"[even]{','.join(chain)}[out]"),
+        ]
         return [*source, *graphs, "-map", "[out]", *self._encoder(), "-f", "adts", "pipe:1"]
 
     def init_arguments(self) -> list[str]:
-        graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={layout(self.plan.channels)},aformat=sample_fmts=fltp[out]"
+        graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={_layout(self.plan.channels)},aformat=sample_fmts=fltp[out]"
         run = ["-filter_complex", graph, "-map", "[out]", "-frames:a", "2", *self._encoder()]
         return [*run, *_FRAGMENTS, "pipe:1"]
 
@@ -573,30 +578,23 @@ class AudioEncoding(Encoding):
         ]
 
 
-def sound_graphs(stream_index: int, channels: int, chain: Sequence[str], output: str, *, silence_s: float) -> list[str]:
-    """ffmpeg's arguments to filter a stream of sound by a chain that sees it in one form. Where the stream changes its
-    own, ffmpeg begins the graph it comes into anew, and with it its time: that one only brings it into the form. There
-    `silence_s` are put behind the end too, of which the last 50 ms may be lost from one graph to the next."""
-    even = [
-        f"aresample={SAMPLE_RATE_HZ}:{mixed(channels)}",
-        f"aformat=sample_fmts=fltp:channel_layouts={layout(channels)}",
-        f"apad=pad_dur={silence_s:.3f}",
-    ]
+def in_one_form(channels: int) -> list[str]:
+    """Filters that bring sound into the rate we encode, and so many channels."""
     return [
-        *("-filter_complex", f"[0:{stream_index}]{','.join(even)}[even]"),
-        *("-filter_complex", f"[even]{','.join(chain)}[{output}]"),
+        f"aresample={SAMPLE_RATE_HZ}:{_mixed(channels)}",
+        f"aformat=sample_fmts=fltp:channel_layouts={_layout(channels)}",
     ]
 
 
-def layout(channels: int) -> str:
+def _layout(channels: int) -> str:
     return _LAYOUTS.get(channels, "stereo")
 
 
-def mixed(channels: int) -> str:
+def _mixed(channels: int) -> str:
     """Options of `aresample` for so many channels. Dialogue comes from the centre: it stays as loud as the sides are,
     and the rest steps back."""
     levels = "center_mix_level=1:surround_mix_level=0.5:lfe_mix_level=0" if channels <= 2 else ""
-    return f"ochl={layout(channels)}:rematrix_maxval=1.5" + (f":{levels}" if levels else "")
+    return f"ochl={_layout(channels)}:rematrix_maxval=1.5" + (f":{levels}" if levels else "")
 
 
 class _AudioCutter(Cutter):

@@ -24,8 +24,8 @@ from odeion.adapters.ffmpeg.encoding import (
     finished,
     fitted,
     frame_rate,
+    in_one_form,
     of_one_size,
-    sound_graphs,
 )
 from odeion.adapters.ffmpeg.fmp4 import tell_duration
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments
@@ -262,7 +262,8 @@ class FfmpegProgressiveTranscoder:
             await run.listening
         run.measure(at=self._clock())
         if error is not None:
-            log.warning("a progressive transcode failed: %s", error)
+            said = run.stderr.decode(errors="replace").strip().splitlines() or ["nothing was said"]
+            log.warning("a progressive transcode failed: %s (status %s: %s)", error, run.process.returncode, said[-1])
         if run.cancelled:
             state, error = TranscodeState.CANCELLED, None
         status = run.process.returncode if error is not None else None
@@ -422,7 +423,9 @@ def _audio(source: MediaSource, plan: AudioPlan) -> tuple[list[str], list[str]]:
         in_packets = plan.codec == "aac" and demuxer(source) == "mpegts"
         # A seek leads to a keyframe of the picture: what is heard before the wanted time is left out.
         return ["-c:a", "copy", "-copypriorss:a", "0", *(("-bsf:a", "aac_adtstoasc") if in_packets else ())], []
-    # Holes are filled with silence, and the sound begins with the picture.
-    chain = [f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0"]
-    graphs = sound_graphs(plan.stream_index, plan.channels, chain, "sound", silence_s=0.1)
-    return ["-c:a", _AUDIO_ENCODERS[plan.codec], "-b:a", str(plan.bitrate_bps), "-ar", str(SAMPLE_RATE_HZ)], graphs
+    # One graph, whose time goes on where the sound changes its form: of two behind each other, ffmpeg sometimes stops
+    # for good when one fills a hole while the pictures are behind.
+    chain = [*in_one_form(plan.channels), f"aresample={SAMPLE_RATE_HZ}:async=1"]
+    graph = f"[0:{plan.stream_index}]{','.join(chain)}[sound]"
+    encoding = ["-c:a", _AUDIO_ENCODERS[plan.codec], "-b:a", str(plan.bitrate_bps), "-ar", str(SAMPLE_RATE_HZ)]
+    return encoding, ["-filter_complex", graph]
