@@ -391,8 +391,10 @@ def _arguments(source: MediaSource, plan: ProgressivePlan, start_s: float, encod
         *(*seek, "-i", f"file:{source.path}"),
         *graphs,
         *(*maps, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-metadata:s", lasts),
-        # Copied pictures begin before the wanted time, with a keyframe: the sound waits for them.
-        *(*codecs, "-avoid_negative_ts", "make_zero", *_FORMATS[plan.container], "-flush_packets", "1", "pipe:1"),
+        # Copied pictures begin before the wanted time, with a keyframe: the sound waits for them. Alone it stays where
+        # it belongs, also if it begins late.
+        *(*codecs, "-avoid_negative_ts", "make_zero" if plan.video is not None else "make_non_negative"),
+        *(*_FORMATS[plan.container], "-flush_packets", "1", "pipe:1"),
     ]
 
 
