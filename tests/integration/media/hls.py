@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import shutil
+import statistics
 import struct
 import subprocess
 import tempfile
@@ -19,6 +20,8 @@ import av
 import imageio_ffmpeg
 
 from odeion.adapters.ffmpeg.boxes import Box, boxes, find
+from odeion.adapters.ffmpeg.fmp4 import read_track
+from odeion.adapters.ffmpeg.silence import silence_for
 from odeion.adapters.memory.transcoding import MemoryEncoderLeases
 from odeion.adapters.pyav.probe_worker import probe_file
 from odeion.application.playback import playlists
@@ -447,6 +450,19 @@ def packets(path: Path, stream_index: int = 0) -> list[Seen]:
             for packet in container.demux(stream)
             if packet.pts is not None and packet.size
         ]
+
+
+def split_silence(found: list[Seen], sound: Produced) -> tuple[list[Seen], list[Seen]]:
+    """What a copied rendition of sound has of its source, and the silence put where the source has none."""
+    track = read_track(sound.init)
+    with av.open(str(sound.whole)) as container:
+        stream = container.streams.audio[0]
+        name, channels = stream.codec.canonical_name, stream.channels
+    frame = statistics.mode(round(packet.duration * track.timescale) for packet in found)
+    silence = silence_for(name, channels, track, frame)
+    assert (silence is None) == (name == "flac" or channels > 6)
+    silent = zlib.crc32(silence.data) if silence is not None else None
+    return [packet for packet in found if packet.checksum != silent], [p for p in found if p.checksum == silent]
 
 
 def h264_units(path: Path) -> list[bytes]:

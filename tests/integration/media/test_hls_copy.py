@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import math
 import random
+import statistics
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,11 +119,25 @@ async def is_whole(path: Path, producer: HlsRenditionProducer, folder: Path) -> 
         sound = await hls.produce(producer, source, audio, folder / f"audio-{audio.stream_index}")
         every = as_mp4_has_them(path, audio.stream_index, folder)
         heard = [p for p in every if p.pts - origin_s >= -0.0005]
-        matches(heard, hls.packets(sound.whole), origin_s)
+        found = hls.packets(sound.whole)
+        frame_s = statistics.median(packet.duration for packet in found)
+        found, silent = hls.split_silence(found, sound)
+        # Holes are filled, and nothing else is.
+        assert all(packet.duration < 1.8 * frame_s for packet in [*found, *silent])
+        assert all(abs(h.pts - origin_s - s.pts) > 0.5 * frame_s for h in heard for s in silent)
+        matches(heard, found, origin_s)
         is_seamless(sound)
         late_s = hls.span(sound.init, sound.segments[0]).start
         assert not 0 < late_s <= 0.003
         assert hls.play(sound.whole) == pytest.approx(sound.grid.duration_s - late_s, abs=0.1)
+
+
+def loudness(path: Path) -> list[float]:
+    """Of each half second, of 1."""
+    command = [hls.FFMPEG, "-v", "error", "-i", str(path), "-ac", "1", "-ar", "8000", "-f", "f32le", "pipe:1"]
+    samples = memoryview(subprocess.run(command, capture_output=True, check=True).stdout).cast("f").tolist()
+    halves = [samples[at : at + 4000] for at in range(0, len(samples) - 3999, 4000)]
+    return [math.sqrt(sum(sample * sample for sample in half) / len(half)) for half in halves]
 
 
 # What ffmpeg writes in few ways, by track types and containers: picture and sound are encoded once and repackaged.
@@ -136,6 +153,7 @@ PICTURES = {
 }
 SOUNDS = {
     "aac": ("-c:a", "aac"),
+    "aac_51": ("-ac", "6", "-c:a", "aac"),
     "aac_71": ("-ac", "8", "-c:a", "aac"),
     "ac3_51": ("-ac", "6", "-c:a", "ac3"),
     "eac3": ("-c:a", "eac3"),
@@ -419,3 +437,40 @@ class TestSource:
             sound = hls.packets(repackaged("h264", "aac", "mkv", samples), rendition.stream_index)
             left = {packet.checksum for packet in hls.packets(made.whole)} & {packet.checksum for packet in sound}
             assert 0.6 < len(left) / len(sound) < 1
+
+
+class TestHoles:
+    """What is heard of sound from 3 s to 6 s and from 14 s to 17 s."""
+
+    @pytest.mark.parametrize(
+        ("sound", "container"),
+        [*itertools.product(("aac", "aac_51", "ac3_51", "eac3", "mp3"), ("mkv", "mp4", "ts")), ("opus", "mkv")],
+    )
+    async def test_are_silence(
+        self,
+        sound: str,
+        container: str,
+        producer: HlsRenditionProducer,
+        producer_without_indexes: HlsRenditionProducer,
+        tmp_path: Path,
+    ) -> None:
+        pieces = "aselect=between(t\\,3\\,6)+between(t\\,14\\,17)"
+        film = hls.encode(
+            tmp_path / f"film.{container}",
+            *(*hls.pattern(20, "25"), "-f", "lavfi", "-i", "sine=f=440:r=48000:d=20", "-filter:a", pieces),
+            *(*hls.h264(frames_between_keys=50), *SOUNDS[sound]),
+            *("-fps_mode", "passthrough"),
+        )
+        source = hls.probe(film)
+        (audio,) = hls.plan_for(source, COPIES_ALL).audio
+        assert audio.treatment is Treatment.COPY
+        # libavformat does not find its way in transport streams.
+        ways = {"indexed": producer, "read": producer_without_indexes}
+        for name in ways if container != "ts" else ["indexed"]:
+            made = await hls.produce(ways[name], source, audio, tmp_path / name)
+            is_seamless(made)
+            assert hls.span(made.init, made.segments[0]).start < 0.05
+            heard = loudness(made.whole)
+            # A half second in which it begins or ends may be both.
+            assert max([*heard[:5], *heard[13:27]]) < 0.001
+            assert min([*heard[7:11], *heard[29:33]]) > 0.05

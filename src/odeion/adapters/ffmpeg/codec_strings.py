@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from odeion.adapters.ffmpeg.boxes import boxes
 
 # What precedes the boxes inside a sample entry: the fields of VisualSampleEntry and AudioSampleEntry.
 _VIDEO_FIELDS, _AUDIO_FIELDS = 78, 28
 _PLAIN = {b"ac-3": "ac-3", b"ec-3": "ec-3", b"Opus": "opus", b"fLaC": "fLaC", b".mp3": "mp3"}
 _MP3_OBJECT_TYPES = (0x69, 0x6B)
+_RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 
 
 def codec_string(sample_entry: bytes) -> str:
@@ -58,7 +61,46 @@ def _av1(configuration: bytes) -> str:
     return f"av01.{profile}.{level:02d}{tier}.{depth:02d}"
 
 
+@dataclass(frozen=True, slots=True)
+class AacConfiguration:
+    """Of the core of a stream, without what doubles its rate or its channels. `channels` is MPEG-4's number of a
+    configuration; 0 where that is told elsewhere."""
+
+    rate_hz: int
+    channels: int
+
+
+def aac_configuration(sample_entry: bytes) -> AacConfiguration:
+    """Raises ValueError for what has none."""
+    if sample_entry[4:8] != b"mp4a":
+        raise ValueError("no sound of MPEG-4")
+    try:
+        _, configuration = _mpeg4_descriptors(_inner(sample_entry, b"esds", _AUDIO_FIELDS))
+        kind = _audio_object_type(configuration)
+        bits = int.from_bytes(configuration[:16].ljust(16, b"\0"), "big")
+        at = 11 if kind >= 31 else 5
+
+        def take(count: int) -> int:
+            nonlocal at
+            at += count
+            return bits >> (128 - at) & ((1 << count) - 1)
+
+        index = take(4)
+        rate_hz = take(24) if index == 15 else _RATES_HZ[index]
+        return AacConfiguration(rate_hz, take(4))
+    except IndexError as error:
+        raise ValueError("a configuration that is cut short") from error
+
+
 def _mpeg4_audio(descriptor_box: bytes) -> str:
+    object_type, configuration = _mpeg4_descriptors(descriptor_box)
+    if configuration:
+        return f"mp4a.40.{_audio_object_type(configuration)}"
+    return f"mp4a.{object_type:X}" if object_type in _MP3_OBJECT_TYPES else "mp4a.40.2"
+
+
+def _mpeg4_descriptors(descriptor_box: bytes) -> tuple[int, bytes]:
+    """The object type, and the configuration of the decoder where there is one."""
     at = 4
     object_type = 0x40
     while at < len(descriptor_box):
@@ -75,12 +117,10 @@ def _mpeg4_audio(descriptor_box: bytes) -> str:
             object_type = descriptor_box[at]
             at += 13
         elif tag == 5:
-            return f"mp4a.40.{_audio_object_type(descriptor_box[at : at + size])}"
+            return object_type, descriptor_box[at : at + size]
         else:
             at += size
-    if object_type in _MP3_OBJECT_TYPES:
-        return f"mp4a.{object_type:X}"
-    return "mp4a.40.2"
+    return object_type, b""
 
 
 def _audio_object_type(configuration: bytes) -> int:

@@ -35,6 +35,7 @@ from odeion.adapters.ffmpeg.fmp4 import (
     video_fragment,
 )
 from odeion.adapters.ffmpeg.media_stream import MediaStream
+from odeion.adapters.ffmpeg.silence import silence_for
 from odeion.adapters.ffmpeg.timing import (
     LEADING_PICTURES,
     REORDER_PROBE_PACKETS,
@@ -44,9 +45,9 @@ from odeion.adapters.ffmpeg.timing import (
     choose_cuts,
     covers,
     is_heard,
-    likely_frame,
     reorder_delay,
     reordering,
+    usual_frame,
     usual_step,
 )
 from odeion.adapters.ffmpeg.transport import FRAMES, HEADER_BYTES, adts_configuration
@@ -330,7 +331,9 @@ def plan_audio(
         times = sorted(timestamp for timestamp, _, _ in media.keyframes(video))
         by_video = covers(times, video.time_base or Fraction(1), origin_s + probed_s)
     end = _audio_end(media, scale, probed_s, by_video=by_video) or head[-1][0]
-    frames = AudioGrid.until(track.timescale, first, frame, end)
+    assert isinstance(media.stream, AudioStream)
+    silence = silence_for(media.stream.codec.canonical_name, media.stream.channels, track, frame)
+    frames = AudioGrid.until(track.timescale, first, frame, end, silence)
     grid = SegmentGrid(tuple(start / track.timescale for start in frames.starts), frames.end / track.timescale)
     return AudioCopy(init, track, scale, frames, by_video, grid)
 
@@ -364,8 +367,9 @@ def audio_segment(media: MediaStream, copy: AudioCopy, number: int) -> bytes:
         if seen_earlier:
             # Else sound of this segment may lie before the keyframe that was sought.
             break
-    opening, durations = copy.frames.durations(number, times, following)
-    return audio_fragment(number, copy.track, opening, durations, data)
+    laid_out = copy.frames.times(number, times, following)
+    samples = laid_out.with_silence(data, copy.frames.silence)
+    return audio_fragment(number, copy.track, laid_out.opening, laid_out.durations, samples)
 
 
 def _frame_ticks(media: MediaStream, head: Sequence[tuple[int, int]], scale: Scale) -> int:
@@ -375,7 +379,7 @@ def _frame_ticks(media: MediaStream, head: Sequence[tuple[int, int]], scale: Sca
         usual = statistics.mode(duration for _, duration in head)
         return max(scale.ticks(usual) - scale.ticks(0), 1)
     if len(head) > 1:
-        return likely_frame((head[-1][0] - head[0][0]) / (len(head) - 1))
+        return usual_frame([after - before for (before, _), (after, _) in itertools.pairwise(head)])
     return media.stream.codec_context.frame_size or 1024
 
 

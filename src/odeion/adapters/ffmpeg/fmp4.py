@@ -140,6 +140,7 @@ def video_header(number: int, track: Track, times: VideoTimes, sizes: Sequence[i
 def audio_fragment(
     number: int, track: Track, first: int, durations: Sequence[int], samples: Sequence[bytes | memoryview]
 ) -> bytes:
+    """A media segment of one fragment."""
     return b"".join([audio_header(number, track, first, durations, [len(sample) for sample in samples]), *samples])
 
 

@@ -33,6 +33,7 @@ from odeion.adapters.ffmpeg.media_index import (
 from odeion.adapters.ffmpeg.media_stream import MediaStream, demuxer, open_source
 from odeion.adapters.ffmpeg.mp4 import Samples, Unsupported
 from odeion.adapters.ffmpeg.mp4 import read_tracks as read_mp4
+from odeion.adapters.ffmpeg.silence import silence_for
 from odeion.adapters.ffmpeg.stream_entry import init_segment, stream_entry
 from odeion.adapters.ffmpeg.timing import (
     LEADING_PICTURES,
@@ -45,10 +46,11 @@ from odeion.adapters.ffmpeg.timing import (
     likely_frame,
     reorder_delay,
     reordering,
+    usual_frame,
     usual_step,
 )
 from odeion.adapters.ffmpeg.transport_index import TransportStream
-from odeion.adapters.ffmpeg.window import Damaged, Extent, Window
+from odeion.adapters.ffmpeg.window import Damaged, Part, Window
 from odeion.application.playback.ports import MediaSource
 from odeion.domain.media_file import AudioStream, VideoStream
 from odeion.domain.shared.errors import Conflict
@@ -198,9 +200,9 @@ class _Mp4:
         heard = [n for n, time in enumerate(ticks) if is_heard(time, track.timescale)]
         if not heard or any(after < before for before, after in pairwise(ticks)):
             raise Unsupported("sound without an order")
-        grid = AudioGrid.until(
-            track.timescale, max(ticks[heard[0]], 0), _usual_frame([ticks[n] for n in heard]), ticks[-1]
-        )
+        frame = _usual_frame([ticks[n] for n in heard])
+        silence = silence_for(stream.codec, stream.channels, track, frame)
+        grid = AudioGrid.until(track.timescale, max(ticks[heard[0]], 0), frame, ticks[-1], silence)
         bounds = [heard[0]]
         for number in heard:
             while grid.segment_of(ticks[number]) >= len(bounds):
@@ -209,13 +211,14 @@ class _Mp4:
         slices, segment_sizes = [], []
         for number, (first, last) in enumerate(pairwise(bounds)):
             following = ticks[last] if last < len(ticks) else None
-            opening, durations = grid.durations(number, ticks[first:last], following)
-            sizes = samples.sizes[first:last].tolist()
-            header = audio_header(number, track, opening, durations, sizes)
-            extents = zip(samples.offsets[first:last], samples.sizes[first:last], strict=True)
-            slices.append(self._heap.put_fragment(header, _merged(extents)))
+            times = grid.times(number, ticks[first:last], following)
+            extents = zip(samples.offsets[first:last].tolist(), samples.sizes[first:last].tolist(), strict=True)
+            parts: list[Part] = times.with_silence(extents, silence)
+            sizes = [len(part) if isinstance(part, bytes) else part[1] for part in parts]
+            header = audio_header(number, track, times.opening, times.durations, sizes)
+            slices.append(self._heap.put_fragment(header, _merged(parts)))
             segment_sizes.append(sum(sizes))
-        cutting = Fragments(segments=tuple(slices))
+        cutting = Fragments(segments=tuple(slices), silence=silence)
         return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting, sizes=segment_sizes)
 
 
@@ -346,7 +349,8 @@ class _Matroska:
             raise Unsupported("no sound that can be read")
         last = self._last(track)
         end = scale.ticks(last.time - codec_delay) + last.lace * frame
-        grid = AudioGrid.until(target.timescale, max(heard[0], 0), frame, max(end, heard[0]))
+        silence = silence_for(stream.codec, stream.channels, target, frame)
+        grid = AudioGrid.until(target.timescale, max(heard[0], 0), frame, max(end, heard[0]), silence)
         cutting = AudioBlocks(
             track=track.number,
             prefix_hex=track.prefix.hex(),
@@ -355,6 +359,7 @@ class _Matroska:
             frame=grid.frame,
             frames=grid.frames,
             frames_per_segment=grid.frames_per_segment,
+            silence=silence,
         )
         return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting)
 
@@ -406,11 +411,9 @@ class _Matroska:
         """How long a frame of sound lasts: as the track says, else as the first blocks tell."""
         if track.default_duration_ns:
             return likely_frame(track.default_duration_ns * timescale / 10**9)
-        blocks = [(position, frame.time) for position, frame in enumerate(head) if not frame.lace]
-        (first, began), (last, ended) = blocks[0], blocks[-1]
-        if last == first:
-            return 1024
-        return likely_frame((scale.ticks(ended) - scale.ticks(began)) / (last - first))
+        blocks = [(position, scale.ticks(frame.time)) for position, frame in enumerate(head) if not frame.lace]
+        steps = [(ended - began) / (last - first) for (first, began), (last, ended) in pairwise(blocks)]
+        return usual_frame(steps) if steps else 1024
 
     def _last(self, track: MatroskaTrack) -> Frame:
         """The last frame of sound: near the end of the file, or further back where nothing is there."""
@@ -451,18 +454,24 @@ def _usual_frame(ticks: Sequence[int]) -> int:
     if not steps:
         return 1024
     usual = statistics.mode(steps)
-    return max(usual, 1) if steps.count(usual) > 0.8 * len(steps) else likely_frame(statistics.mean(steps))
+    return max(usual, 1) if steps.count(usual) > 0.8 * len(steps) else usual_frame(steps)
 
 
-def _merged(parts: Iterable[Extent]) -> list[Extent]:
-    """The same places; neighbours are one."""
-    extents: list[Extent] = []
-    for offset, size in parts:
-        if extents and sum(extents[-1]) == offset and extents[-1][1] + size < 1 << 32:
-            extents[-1] = extents[-1][0], extents[-1][1] + size
+def _merged(parts: Iterable[Part]) -> list[Part]:
+    """The same; neighbours are one."""
+    merged: list[Part] = []
+    for part in parts:
+        before = merged[-1] if merged else None
+        if isinstance(part, bytes):
+            if isinstance(before, bytes):
+                merged[-1] = before + part
+            else:
+                merged.append(part)
+        elif isinstance(before, tuple) and sum(before) == part[0] and before[1] + part[1] < 1 << 32:
+            merged[-1] = before[0], before[1] + part[1]
         else:
-            extents.append((offset, size))
-    return extents
+            merged.append(part)
+    return merged
 
 
 def _unit_length_bytes(track: Track) -> int:

@@ -19,12 +19,13 @@ from odeion.adapters.ffmpeg.media_index import (
     VideoBlocks,
     VideoPackets,
 )
-from odeion.adapters.ffmpeg.timing import AudioGrid, Scale, is_heard, usual_step
+from odeion.adapters.ffmpeg.timing import Scale, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport_copy import audio_segment, video_segment
-from odeion.adapters.ffmpeg.window import Buffer, Damaged, Extent, Window, pieces
+from odeion.adapters.ffmpeg.window import Buffer, Damaged, Extent, Part, Window, pieces
 from odeion.application.playback.ports import SegmentGrid
 
-_STEPS_BACK = 4
+# How many keyframes further back sound is looked for that may be stored before the one it is heard with.
+_STEPS_BACK = (0, *(1 << n for n in range(32)))
 # Sound that is stored this long after the picture it is heard with is not looked for.
 _INTERLEAVING_S = 30
 _HEADERS_BYTES = 16 << 10
@@ -96,7 +97,7 @@ def _video(
 def _audio(
     index: MediaIndex, stream: IndexedStream, cutting: AudioBlocks, number: int, window: Window
 ) -> Iterator[Buffer]:
-    audio = AudioGrid(stream.timescale, cutting.first, cutting.frame, cutting.frames, cutting.frames_per_segment)
+    audio = stream.audio_grid
     first_frame = number * audio.frames_per_segment
     end_frame = first_frame + audio.frames_per_segment if number + 1 < audio.segments else 1 << 62
     clusters = _clusters(index)
@@ -109,12 +110,13 @@ def _audio(
     times: list[int] = []
     extents: list[Extent] = []
     following: int | None = None
-    for step in range(_STEPS_BACK + 1):
+    earliest = int((wanted_s - _INTERLEAVING_S) / base_s)
+    for step in _STEPS_BACK:
         times, extents, following = [], [], None
         point = nearest - step
-        from_start = number == 0 or point < 0 or step == _STEPS_BACK
+        from_start = number == 0 or point < 0
         start = clusters.first if from_start else clusters.seek_offsets[point]
-        seen_earlier = from_start
+        seen_earlier = from_start or clusters.seek_times[point] <= earliest
         for frame in frames(window, cutting.track, start, clusters.end, latest=latest):
             time = scale.ticks(frame.time - cutting.codec_delay) + frame.lace * audio.frame
             if not is_heard(time, stream.timescale):
@@ -131,11 +133,12 @@ def _audio(
         if seen_earlier:
             # Else sound of this segment may lie before the keyframe that was sought.
             break
-    opening, durations = audio.durations(number, times, following)
+    laid_out = audio.times(number, times, following)
     prefix = bytes.fromhex(cutting.prefix_hex)
-    extra = len(prefix)
-    sizes = [size + extra for _, size in extents]
-    yield from pieces(window, audio_header(number, _track(stream), opening, durations, sizes), extents, prefix)
+    parts: list[Part] = laid_out.with_silence(extents, cutting.silence)
+    sizes = [len(part) if isinstance(part, bytes) else len(prefix) + part[1] for part in parts]
+    header = audio_header(number, _track(stream), laid_out.opening, laid_out.durations, sizes)
+    yield from pieces(window, header, parts, prefix)
 
 
 def _track(stream: IndexedStream) -> Track:

@@ -17,14 +17,17 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from odeion.adapters.ffmpeg.window import Extent
+from odeion.adapters.ffmpeg.timing import AudioGrid, Silence
+from odeion.adapters.ffmpeg.window import Extent, Part
 from odeion.domain.media_file import FileStamp, FileStructure, GroupsOfPictures, TechnicalInfo
 
-FORMAT = 6
+FORMAT = 7
 _MAGIC = b"ODIX"
 _HEAD = struct.Struct(">4sHII")
 _EXTENT = struct.Struct(">QI")
 _UNPACKED_LIMIT_BYTES = 64 << 20
+# Where silence lies, which is not in the file.
+_NOWHERE = (1 << 64) - 1
 
 Slice = tuple[int, int]
 """Where bytes lie in the heap: offset and length."""
@@ -32,10 +35,11 @@ Slice = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragments:
-    """An MP4 track: each segment's header and extents, ready."""
+    """An MP4 track: each segment's header and extents, ready. `silence` is what stands between them."""
 
     kind: Literal["fragments"] = "fragments"
     segments: tuple[Slice, ...]
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class AudioBlocks:
     frame: int
     frames: int
     frames_per_segment: int
+    silence: Silence | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,7 @@ class AudioPackets:
     frame: int
     frames: int
     frames_per_segment: int
+    silence: Silence | None
     places: tuple[int, ...]
     times: tuple[int, ...]
     ends: tuple[int, ...]
@@ -122,6 +128,13 @@ class IndexedStream:
     peak_bps: int = 0
     average_bps: int = 0
     cutting: Cutting
+
+    @property
+    def audio_grid(self) -> AudioGrid:
+        cutting = self.cutting
+        assert isinstance(cutting, AudioBlocks | AudioPackets)
+        counts = cutting.first, cutting.frame, cutting.frames, cutting.frames_per_segment
+        return AudioGrid(self.timescale, *counts, cutting.silence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +182,10 @@ class Heap:
         self._size += len(data)
         return self._size - len(data), len(data)
 
-    def put_fragment(self, header: bytes, extents: Sequence[Extent]) -> Slice:
-        table = b"".join(_EXTENT.pack(*extent) for extent in extents)
-        return self.put(zlib.compress(struct.pack(">I", len(extents)) + table + header, 6))
+    def put_fragment(self, header: bytes, parts: Sequence[Part]) -> Slice:
+        """Parts that do not lie in the file are silence, one after the other."""
+        table = b"".join(_EXTENT.pack(*((_NOWHERE, len(p)) if isinstance(p, bytes) else p)) for p in parts)
+        return self.put(zlib.compress(struct.pack(">I", len(parts)) + table + header, 6))
 
     def bytes(self) -> bytes:
         return b"".join(self._parts)
@@ -205,14 +219,17 @@ class MediaIndex:
     def init(self, stream: IndexedStream) -> bytes:
         return self._slice(stream.init)
 
-    def fragment(self, stream: IndexedStream, number: int) -> tuple[bytes, list[Extent]]:
-        """Header and extents of a segment. Raises DamagedIndex."""
+    def fragment(self, stream: IndexedStream, number: int) -> tuple[bytes, list[Part]]:
+        """Header and parts of a segment. Raises DamagedIndex."""
         assert isinstance(stream.cutting, Fragments)
+        silence = stream.cutting.silence.data if stream.cutting.silence is not None else b""
         data = _unpack(self._slice(stream.cutting.segments[number]))
         try:
             (count,) = struct.unpack_from(">I", data)
             table = data[4 : 4 + count * _EXTENT.size]
-            return data[4 + count * _EXTENT.size :], list(_EXTENT.iter_unpack(table))
+            extents = list(_EXTENT.iter_unpack(table))
+            parts = [_repeated(silence, size) if offset == _NOWHERE else (offset, size) for offset, size in extents]
+            return data[4 + count * _EXTENT.size :], parts
         except struct.error as error:
             raise DamagedIndex from error
 
@@ -269,8 +286,17 @@ def _require_sound(description: Description, stream: IndexedStream) -> None:
             raise DamagedIndex
     if isinstance(cutting, VideoPackets | AudioPackets) and cutting.stride <= 0:
         raise DamagedIndex
+    silence = None if isinstance(cutting, VideoBlocks | VideoPackets) else cutting.silence
+    if silence is not None and silence.least <= 0:
+        raise DamagedIndex
     if len(counts) > 1 or not stream.starts or stream.timescale <= 0 or description.origin[1] <= 0:
         raise DamagedIndex
+
+
+def _repeated(silence: bytes, size: int) -> bytes:
+    if not silence or size % len(silence) or size > _UNPACKED_LIMIT_BYTES:
+        raise DamagedIndex
+    return silence * (size // len(silence))
 
 
 def _unpack(data: bytes) -> bytes:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
+
+from pydantic import Base64Bytes
 
 _TARGET_S = 6
 # Playing begins, and the first bandwidth is measured, with the first segments: shorter ones come sooner.
@@ -27,6 +30,9 @@ _INDEX_LACK_S, _SUSPECT_LACK_S = 60, 12
 REORDER_PROBE_PACKETS = 150
 LEADING_PICTURES = 32
 _FRAME_SIZES = (120, 240, 256, 480, 512, 576, 768, 960, 1024, 1152, 1536, 1920, 2048, 2304, 2880, 4096, 4608)
+
+
+Found = TypeVar("Found")
 
 
 class Scale:
@@ -90,22 +96,57 @@ def likely_frame(measured: float) -> int:
     return nearest if abs(nearest - measured) < nearest / 50 else max(round(measured), 1)
 
 
+def usual_frame(steps: Sequence[float]) -> int:
+    """How long a frame of sound lasts, by how far frames lie apart: holes between them do not count."""
+    typical = statistics.median(steps)
+    return likely_frame(statistics.mean(step for step in steps if step <= 1.5 * typical))
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What is put where a file has no sound: a frame of it, where at least so many are missing."""
+
+    data: Base64Bytes
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTimes:
+    """When a segment of sound begins and how long its frames last, in ticks; which of them are silence, put where the
+    file has none."""
+
+    opening: int
+    durations: list[int]
+    silent: list[bool]
+
+    def with_silence(self, found: Iterable[Found], silence: Silence | None) -> list[Found | bytes]:
+        """What was found, with what stands for it where nothing was."""
+        if silence is None:
+            return list(found)
+        rest = iter(found)
+        return [silence.data if silent else next(rest) for silent in self.silent]
+
+
 @dataclass(frozen=True, slots=True)
 class AudioGrid:
     """How an audio stream is cut: frame n of the grid begins at `first + n * frame`, in ticks; segments are of
-    `frames_per_segment`, and there are `frames` in all."""
+    `frames_per_segment`, and there are `frames` in all. Where frames are missing there is `silence`: Chromium plays
+    what comes behind a hole as if there were none, and no browser begins before there is sound."""
 
     timescale: int
     first: int
     frame: int
     frames: int
     frames_per_segment: int
+    silence: Silence | None = None
 
     @classmethod
-    def until(cls, timescale: int, first: int, frame: int, last: int) -> AudioGrid:
-        """With the frame that begins at `last`, in ticks, as its last one."""
+    def until(cls, timescale: int, first: int, frame: int, last: int, silence: Silence | None) -> AudioGrid:
+        """With the frames that begin at `first` and `last`, in ticks. With silence, it begins where the file does."""
+        if silence is not None and first >= silence.least * frame:
+            first %= frame
         frames = max((2 * (last - first) + frame) // (2 * frame) + 1, 1)
-        return cls(timescale, first, frame, frames, max(round(_AUDIO_TARGET_S * timescale / frame), 1))
+        return cls(timescale, first, frame, frames, max(round(_AUDIO_TARGET_S * timescale / frame), 1), silence)
 
     @property
     def segments(self) -> int:
@@ -131,15 +172,47 @@ class AudioGrid:
         near = self.first + self.frame_of(ticks) * self.frame
         return near if abs(near - ticks) <= _AUDIO_TOLERANCE_S * self.timescale else ticks
 
-    def durations(self, number: int, ticks: Sequence[int], following: int | None) -> tuple[int, list[int]]:
-        """When a segment begins and how long its frames last, from when they begin and the next segment does. The first
-        frame of all is put at 0 where it is that by a container's rounding: browsers may wait at the hole."""
-        times = [max(self.on_grid(time), 0) for time in ticks]
-        if number == 0 and times and times[0] <= _AUDIO_TOLERANCE_S * self.timescale:
-            times[0] = 0
-        end = self.on_grid(following) if following is not None else (times[-1] if times else 0) + self.frame
-        for position in range(1, len(times)):
-            times[position] = max(times[position], times[position - 1] + 1)
-        ends = [*times[1:], max(end, times[-1] + 1)] if times else []
-        opening = times[0] if times else self.first + number * self.frames_per_segment * self.frame
-        return opening, [after - before for before, after in zip(times, ends, strict=True)]
+    def times(self, number: int, ticks: Sequence[int], following: int | None) -> FrameTimes:
+        """Of a segment, from when its frames begin and the next one's do; that is None where none was found. The first
+        frame of all is put at 0 where it is that by a container's rounding: browsers may wait at the hole. Raises
+        ValueError for times that no segment has."""
+        begin = self.first + number * self.frames_per_segment * self.frame
+        begins = [max(self.on_grid(time), 0) for time in ticks]
+        if number == 0 and begins and begins[0] <= _AUDIO_TOLERANCE_S * self.timescale:
+            begins[0] = 0
+        for position in range(1, len(begins)):
+            begins[position] = max(begins[position], begins[position - 1] + 1)
+        end = self.on_grid(following) if following is not None else None
+        behind = begin + self.frames_per_segment * self.frame
+        if self.silence and number + 1 < self.segments and (end is None or self._missing(behind, end)):
+            # A hole goes on in the next segment, which begins with silence then.
+            end = behind
+        times: list[int] = []
+        silent: list[bool] = []
+        for time in begins if end is None else [*begins, end]:
+            at = times[-1] + self.frame if times else begin
+            missing = self._missing(at, time)
+            if missing > self.frames_per_segment:
+                raise ValueError("sound that lies too far apart for one segment")
+            times += [*range(at, at + missing * self.frame, self.frame), time]
+            silent += [True] * missing + [False]
+        if end is None:
+            times.append(times[-1] + self.frame if times else begin)
+        else:
+            silent.pop()
+            times[-1] = max(times[-1], times[-2] + 1 if len(times) > 1 else begin)
+        if self.silence and number == 0:
+            # Players jump over what is missing before the first frame, and with it over pictures.
+            if 2 * times[0] >= self.frame:
+                times.insert(0, 0)
+                silent.insert(0, True)
+            elif silent and silent[0]:
+                times[0] = 0
+        return FrameTimes(times[0], [after - before for before, after in itertools.pairwise(times)], silent)
+
+    def _missing(self, at: int, until: int) -> int:
+        """How many frames are missing between two times, of which the last may be a little short."""
+        if self.silence is None:
+            return 0
+        missing = (4 * (until - at) + self.frame) // (4 * self.frame)
+        return missing if missing >= self.silence.least else 0

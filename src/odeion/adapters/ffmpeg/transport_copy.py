@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from odeion.adapters.ffmpeg.fmp4 import Track, audio_header, time_video, video_header
 from odeion.adapters.ffmpeg.media_index import AudioPackets, IndexedStream, VideoPackets
-from odeion.adapters.ffmpeg.timing import AudioGrid, Scale, is_heard, usual_step
+from odeion.adapters.ffmpeg.timing import Scale, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport import (
     CLOCK_HZ,
     Clock,
@@ -88,7 +88,7 @@ def video_segment(
 def audio_segment(
     origin_s: Fraction, stream: IndexedStream, cutting: AudioPackets, number: int, window: Window
 ) -> Iterator[bytes]:
-    audio = AudioGrid(stream.timescale, cutting.first, cutting.frame, cutting.frames, cutting.frames_per_segment)
+    audio = stream.audio_grid
     first_frame = number * audio.frames_per_segment
     end_frame = first_frame + audio.frames_per_segment if number + 1 < audio.segments else 1 << 62
     scale = Scale(Fraction(1, CLOCK_HZ), stream.timescale, origin_s)
@@ -106,7 +106,8 @@ def audio_segment(
             break
         times.append(time)
         frames_found.append(frame.data)
-    opening, durations = audio.durations(number, times, following)
+    laid_out = audio.times(number, times, following)
     track = Track(stream.track_id, stream.timescale, b"")
-    yield audio_header(number, track, opening, durations, [len(data) for data in frames_found])
-    yield from frames_found
+    parts = laid_out.with_silence(frames_found, cutting.silence)
+    yield audio_header(number, track, laid_out.opening, laid_out.durations, [len(part) for part in parts])
+    yield from parts

@@ -16,6 +16,7 @@ from odeion.adapters.ffmpeg.h264_groups import Opening, choose_entries
 from odeion.adapters.ffmpeg.media_index import AudioPackets, Clusters, Heap, IndexedStream, VideoPackets
 from odeion.adapters.ffmpeg.media_stream import MediaStream
 from odeion.adapters.ffmpeg.mp4 import Unsupported
+from odeion.adapters.ffmpeg.silence import silence_for
 from odeion.adapters.ffmpeg.stream_entry import init_segment, stream_entry
 from odeion.adapters.ffmpeg.timing import REORDER_PROBE_PACKETS, AudioGrid, Scale, choose_cuts, is_heard, usual_step
 from odeion.adapters.ffmpeg.transport import (
@@ -165,7 +166,8 @@ class TransportStream:
         last = ticks_of(closing[-1], scale, track.timescale)
         if not heard:
             raise Unsupported("no sound that can be read")
-        grid = AudioGrid.until(track.timescale, max(heard[0], 0), frame, max(last, heard[0]))
+        silence = silence_for(stream.codec, stream.channels, track, frame)
+        grid = AudioGrid.until(track.timescale, max(heard[0], 0), frame, max(last, heard[0]), silence)
         ticks = [scale.ticks(time) for time in walked.times]
         begins, ends = [0], []
         for start in grid.starts[1:]:
@@ -183,6 +185,7 @@ class TransportStream:
             frame=grid.frame,
             frames=grid.frames,
             frames_per_segment=grid.frames_per_segment,
+            silence=grid.silence,
             places=tuple(places),
             times=tuple(walked.times[begin] for begin in begins),
             ends=tuple(ends),

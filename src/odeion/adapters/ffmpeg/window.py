@@ -75,23 +75,36 @@ class Window:
 Extent = tuple[int, int]
 """Where bytes lie in a file, and how many."""
 
+Part = Extent | bytes
+"""What lies in a file, or what is put between."""
 
-def pieces(window: Window, header: bytes, extents: Iterable[Extent], prefix: bytes = b"") -> Iterator[Buffer]:
-    """`header` and what lies in `extents`, each after `prefix`; a few megabytes of the file are held at a time."""
+
+def pieces(window: Window, header: bytes, parts: Iterable[Part], prefix: bytes = b"") -> Iterator[Buffer]:
+    """`header` and `parts`, of which what lies in the file comes after `prefix`; a few megabytes of the file are held
+    at a time."""
     yield header
     group: list[Extent] = []
     group_bytes = 0
-    for offset, length in extents if prefix else _split(extents):
-        group.append((offset, length))
-        group_bytes += length
+    for part in parts if prefix else _split(parts):
+        if isinstance(part, bytes):
+            yield from _views(window, group, prefix)
+            group, group_bytes = [], 0
+            yield part
+            continue
+        group.append(part)
+        group_bytes += part[1]
         if group_bytes >= _PIECE_BYTES:
             yield from _views(window, group, prefix)
             group, group_bytes = [], 0
     yield from _views(window, group, prefix)
 
 
-def _split(extents: Iterable[Extent]) -> Iterator[Extent]:
-    for offset, length in extents:
+def _split(parts: Iterable[Part]) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        offset, length = part
         while length > 2 * _PIECE_BYTES:
             yield offset, _PIECE_BYTES
             offset, length = offset + _PIECE_BYTES, length - _PIECE_BYTES
