@@ -134,7 +134,8 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TechnicalInfo:
-    """What the probe found. `container` is libavformat's demuxer name (`matroska,webm`, `mov,mp4,m4a,3gp,3g2,mj2`)."""
+    """What the probe found. `container` is libavformat's demuxer name (`matroska,webm`, `mov,mp4,m4a,3gp,3g2,mj2`).
+    `duration_ms` counts from the file's first timestamp, which need not be 0."""
 
     container: str
     duration_ms: int

@@ -128,6 +128,7 @@ class TestConversions:
             "h264_aac_mp4",
             "h264_surround_mkv",
             "hevc10_mkv",
+            "late_mkv",
             "late_audio_mp4",
             "trimmed_mp4",
             "variable_rate_mkv",

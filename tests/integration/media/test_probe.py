@@ -13,12 +13,14 @@ from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
+import av
 import pytest
 
 from odeion.adapters.pyav.probe import PyAvMediaProbe
 from odeion.adapters.pyav.probe_worker import Refused, probe_file
 from odeion.application.libraries.ports import ProbeRefusal
 from odeion.domain.media_file import Chapter, HdrFormat, SubtitleStream, TechnicalInfo
+from tests.integration.media.hls import FFMPEG, encode
 from tests.media import PICTURE_S, SAMPLES, make_sample
 
 Probe = Callable[[str], TechnicalInfo]
@@ -135,6 +137,39 @@ class TestFacts:
             info = probe_file(str(clip))
             assert info.duration_ms > 1000
             assert info.video[0].pixel_format == "yuv420p"
+
+
+class TestALateFilm:
+    """Its first timestamp is not 0; what a viewer sees lasts as long as without that."""
+
+    @pytest.mark.parametrize("start_s", [0, 0.02, 5, 3600])
+    @pytest.mark.parametrize(
+        ("sample", "suffix"),
+        [("vp9.webm", ".webm")] + [("h264-aac.mp4", suffix) for suffix in (".mkv", ".mp4", ".ts", ".flv")],
+    )
+    def test_lasts_from_its_beginning_to_its_end(
+        self, sample: str, suffix: str, start_s: float, tmp_path: Path
+    ) -> None:
+        late = tmp_path / f"late{suffix}"
+        encode(late, "-i", make_sample(sample, tmp_path), "-c", "copy", "-output_ts_offset", str(start_s))
+        info = probe_file(str(late))
+        assert info.duration_ms == pytest.approx(PICTURE_S * 1000, abs=100)
+        assert info.bitrate_bps == pytest.approx(late.stat().st_size * 8 / PICTURE_S, rel=0.05)
+
+    @pytest.mark.parametrize(
+        ("options", "told_s"), [((), PICTURE_S), (("-live", "1"), None)], ids=["how long it lasts", "nothing"]
+    )
+    def test_in_matroska_may_be_told_another_way_than_by_its_end(
+        self, options: tuple[str, ...], told_s: float | None, tmp_path: Path
+    ) -> None:
+        film = encode(tmp_path / "film.mkv", "-i", make_sample("h264-aac.mp4", tmp_path), "-c", "copy")
+        late = tmp_path / "late.mkv"
+        command = [FFMPEG, "-v", "error", "-i", film, "-c", "copy", "-output_ts_offset", "5", "-f", "matroska"]
+        late.write_bytes(subprocess.run([*command, *options, "pipe:1"], capture_output=True, check=True).stdout)
+        with av.open(str(late)) as container:
+            told = container.duration and container.duration / 1e6
+            assert (told, container.start_time) == (told_s and pytest.approx(told_s, abs=0.1), 5_000_000)
+        assert probe_file(str(late)).duration_ms == pytest.approx(PICTURE_S * 1000, abs=100)
 
 
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{secret}\n#EXT-X-ENDLIST\n"

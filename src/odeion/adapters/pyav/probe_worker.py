@@ -46,7 +46,8 @@ from odeion.domain.media_file import (
 from odeion.sandbox.worker import serve
 
 _HEAD_BYTES = 4096
-_TAIL_BYTES = 8 << 20  # of a Matroska file that does not say how long it is
+_TAIL_BYTES = 8 << 20  # of a Matroska file that begins late or does not say how long it is; ffmpeg's clusters are of 5
+_EARLY_MS = 100  # a Matroska file that begins so soon is not worth that read: its end is as good as its length
 _PICTURE_PACKETS = 200  # among which a decoder finds a picture to begin with
 
 _MATROSKA, _MP4 = "matroska", "mov"
@@ -162,11 +163,18 @@ def _describe(container: InputContainer, file: _File, file_format: str) -> Techn
     if not video:
         raise Refused("no_streams", "no video that can be decoded is in this file")
 
+    start_ms = max(0, round((container.start_time or 0) / 1000))
+    duration_ms = round((container.duration or 0) / 1000)
+    is_late = file_format == _MATROSKA and start_ms > _EARLY_MS
+    last_ms = _last_matroska_timestamp_ms(file, headers.timestamp_scale_ns) if headers.lacks_duration or is_late else 0
     if headers.lacks_duration:
         frame_s = 1 / video[0].frame_rate if video[0].frame_rate else Fraction(0)
-        duration_ms = _last_matroska_timestamp_ms(file, headers.timestamp_scale_ns) + round(frame_s * 1000)
-    else:
-        duration_ms = round((container.duration or 0) / 1000)
+        duration_ms = last_ms + round(frame_s * 1000) - start_ms
+    elif 0 < last_ms <= duration_ms:
+        # Matroska's Duration is how long a film lasts to some programs, and where it ends to others: to ffmpeg where it
+        # writes a file, not where it writes to a pipe. Nothing begins after an end; the last block of a late film
+        # begins after its length.
+        duration_ms -= start_ms
     return TechnicalInfo(
         container=_FULL_NAMES.get(file_format, file_format),
         duration_ms=max(0, duration_ms),
