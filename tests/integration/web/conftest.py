@@ -21,6 +21,7 @@ from playwright.async_api import (
     StorageState,
     ViewportSize,
     async_playwright,
+    expect,
 )
 
 from odeion.entrypoints.demo import make_demo_library
@@ -32,6 +33,8 @@ from tests.integration.web.server import Server, running_server
 _CHECKOUT = Path(__file__).parents[3]
 _WEB_ROOT = _CHECKOUT / "web/build"
 _DEMO = _CHECKOUT / ".cache/demo-library"
+# For whatever a page is to do, on machines that do much else.
+_PATIENCE_MS = 20_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -133,6 +136,7 @@ async def house(server: Server, demo: Path, oddments: Path) -> Server:
 async def chromium() -> AsyncIterator[Browser]:
     path = chromium_path()
     _need(path is not None, "the browser tests need Chromium: apt-get install chromium")
+    expect.set_options(timeout=_PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=SWITCHES)
         yield browser
@@ -157,7 +161,7 @@ def windows(chromium: Browser) -> Windows:
         context: BrowserContext = await chromium.new_context(
             base_url=server.url, viewport=size, storage_state=stored, locale="en-GB", **options
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(_PATIENCE_MS)
         ledger = Ledger(server.url)
         try:
             page = await context.new_page()
