@@ -272,9 +272,10 @@ async def probe_all(probe: PyAvMediaProbe, paths: Iterable[str]) -> dict[str, Te
 
 class TestFaults:
     @pytest.mark.parametrize(
-        ("fault", "code"), [("killed", "crashed"), ("hangs", "timeout"), ("spins", "timeout"), ("babbles", "crashed")]
+        ("fault", "code", "limit_s"),
+        [("killed", "crashed", 20), ("hangs", "timeout", 3), ("spins", "timeout", 20), ("babbles", "crashed", 20)],
     )
-    async def test_a_fault_loses_one_file(self, fault: str, code: str, tmp_path: Path) -> None:
+    async def test_a_fault_loses_one_file(self, fault: str, code: str, limit_s: float, tmp_path: Path) -> None:
         film = make_sample("h264-aac.mp4", tmp_path)
         paths = [
             str(film.with_name(f"{fault if number in (3, 4, 9) else 'good'}-{number}.mp4")) for number in range(12)
@@ -282,7 +283,7 @@ class TestFaults:
         for path in paths:
             os.link(film, path)
 
-        results = await probe_all(PyAvMediaProbe(2, 1.0, command=FAULTY_CHILD), paths)
+        results = await probe_all(PyAvMediaProbe(2, limit_s, command=FAULTY_CHILD), paths)
 
         assert set(results) == set(paths)
         lost = {path: result for path, result in results.items() if isinstance(result, ProbeRefusal)}

@@ -221,4 +221,4 @@ class TestAViewerWhoSeeksWildly:
             assert last.status_code == 200, last.text
             await asyncio.wait_for(watching, 60)
         assert sum(told.values()) >= 20, told
-        await until(partial(_has_no_encoders, picture_house), "all encoders are gone", 10)
+        await until(partial(_has_no_encoders, picture_house), "all encoders are gone")
