@@ -43,10 +43,12 @@ class GroupsOfPictures(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStructure:
     """What the index of a file tells a decision how to play it. `groups` are those of its picture where that is H.264.
-    `refused` says by a stream's index why it cannot be cut into segments as it is."""
+    `refused` says by a stream's index why it cannot be cut into segments as it is; `holes` are the streams of sound
+    that are known to pause for longer than anybody would miss."""
 
     groups: GroupsOfPictures | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
+    holes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

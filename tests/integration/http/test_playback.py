@@ -69,7 +69,24 @@ class TestSessions:
             ("subtitle", "convert"),
         }
 
-    async def test_knows_what_the_index_tells_of_the_groups_of_pictures(self, harness: Harness, admin: Client) -> None:
+    @pytest.mark.parametrize(
+        ("told", "mode", "reason"),
+        [
+            (
+                FileStructure(groups=GroupsOfPictures.OPEN),
+                "transcode",
+                "the picture has open groups of pictures, and this client cannot seek in these",
+            ),
+            (
+                FileStructure(holes=(1,)),
+                "remux",
+                "the sound has holes, behind which browsers play it too early: they are filled",
+            ),
+        ],
+    )
+    async def test_knows_what_the_index_tells(
+        self, told: FileStructure, mode: str, reason: str, harness: Harness, admin: Client
+    ) -> None:
         chromium = BROWSER | {"open_groups": False}
         first = (await start(admin, chromium)).json
         assert first["mode"] == "direct_play"
@@ -83,12 +100,11 @@ class TestSessions:
                 )
             ).one()
         format = harness.container.indexer().format
-        told = FileStructure(groups=GroupsOfPictures.OPEN)
         await store.put(first["file_id"], FileStamp(size, mtime, inode), format, told, b"")
         session = (await start(admin, chromium)).json
-        assert session["mode"] == "transcode"
-        assert session["reasons"] == ["the picture has open groups of pictures, and this client cannot seek in these"]
-        assert (await start(admin)).json["mode"] == "direct_play"
+        assert (session["mode"], session["reasons"]) == (mode, [reason])
+        if told.groups is not None:
+            assert (await start(admin)).json["mode"] == "direct_play"
         # An index of what the file was says nothing of what it is, nor does one that is made in another way now.
         for stamp, known in ((FileStamp(size, mtime + 1, inode), format), (FileStamp(size, mtime, inode), format - 1)):
             await store.put(first["file_id"], stamp, known, told, b"")

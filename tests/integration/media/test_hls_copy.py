@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from odeion.adapters.ffmpeg.index_builder import build_index
+from odeion.adapters.ffmpeg.media_index import decode
 from odeion.adapters.ffmpeg.media_indexes import MediaIndexes
 from odeion.adapters.ffmpeg.producer import HlsRenditionProducer
 from odeion.adapters.memory.media_indexes import MemoryMediaIndexes
@@ -473,3 +475,14 @@ class TestHoles:
             # A half second in which it begins or ends may be both.
             assert max([*heard[:5], *heard[13:27]]) < 0.001
             assert min([*heard[7:11], *heard[29:33]]) > 0.05
+
+    @pytest.mark.parametrize(("pieces", "holes"), [("lt(t,5)+gt(t,5.2)", (1,)), ("gt(t,5)", ()), ("1", ())])
+    def test_of_an_mp4_are_told(self, pieces: str, holes: tuple[int, ...], tmp_path: Path) -> None:
+        """Not those before it begins, which no player minds."""
+        film = hls.encode(
+            tmp_path / "film.mp4",
+            *(*hls.pattern(8, "25"), *hls.tone(8), "-filter:a", f"aselect={pieces}".replace(",", "\\,")),
+            *(*hls.h264(frames_between_keys=50), "-c:a", "aac", "-fps_mode", "passthrough"),
+        )
+        source = hls.probe(film)
+        assert decode(build_index(source)).structure(source.technical).holes == holes

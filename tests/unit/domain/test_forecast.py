@@ -60,6 +60,11 @@ class TestOutlook:
         assert [(c.kind.value, c.target) for c in found.conversions] == [("container", "mp4")]
         assert outlook(film("mpegts")).mode is PlayMode.REMUX
 
+    def test_holes_in_the_sound_go_away_with_it(self) -> None:
+        found = outlook(film(), structure=FileStructure(holes=(1,)))
+        assert found.mode is PlayMode.REMUX and "the sound has holes" in found.reasons[0]
+        assert [(c.kind.value, c.target) for c in found.conversions] == [("sound", "aac")]
+
     def test_the_sound_of_more_channels_than_the_device_takes(self) -> None:
         six = replace(AAC, channels=6)
         assert remedy(film(audio=(six,)), DeviceKind.CHROMECAST) == [("sound", "aac", "aac")]

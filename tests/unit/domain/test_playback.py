@@ -256,6 +256,33 @@ class TestOpenGroupsOfPictures:
         assert self.plan(groups, "mov,mp4,m4a,3gp,3g2,mj2", BROWSER).mode is PlayMode.DIRECT_PLAY
 
 
+class TestSoundWithHoles:
+    REASON = "the sound has holes, behind which browsers play it too early: they are filled"
+
+    @staticmethod
+    def plan(capabilities: ClientCapabilities = BROWSER, **options: object) -> PlaybackPlan:
+        wanted = PlaybackOptions(**options)  # type: ignore[arg-type]
+        return decide(
+            film(audio=(AAC, replace(AAC, index=2, is_default=False))),
+            (),
+            capabilities,
+            wanted,
+            structure=FileStructure(holes=(1,)),
+        )
+
+    def test_is_repackaged(self) -> None:
+        decided = self.plan()
+        assert decided.mode is PlayMode.REMUX
+        assert decided.audio[0].treatment is Treatment.COPY
+        assert decided.reasons == (self.REASON,)
+
+    def test_that_is_not_heard_is_no_reason(self) -> None:
+        assert self.REASON not in self.plan(audio_stream_index=2).reasons
+
+    def test_is_played_as_it_is_where_there_is_no_other_way(self) -> None:
+        assert self.plan(replace(BROWSER, hls=False)).mode is PlayMode.DIRECT_PLAY
+
+
 class TestStreamsThatCannotBeCut:
     TV = replace(
         BROWSER, containers=BROWSER.containers | {"mpegts"}, audio=(*BROWSER.audio, AudioCapability(codec="ac3"))

@@ -8,7 +8,7 @@ import os
 import statistics
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from itertools import chain, islice, pairwise
+from itertools import chain, dropwhile, islice, pairwise
 from typing import Protocol
 
 from odeion.adapters.ffmpeg.boxes import boxes
@@ -59,6 +59,8 @@ _CODECS = frozenset(("h264", "hevc", "av1", "vp9", "aac", "ac3", "eac3", "opus",
 _HEADERS_BYTES = 16 << 10
 _HEAD_FRAMES = 250
 _FRAMES_IN_CLUSTER = 5000
+# What sound may come too early without being noticed.
+_BORNE_HOLES_S = 0.06
 
 
 class _Container(Protocol):
@@ -209,6 +211,7 @@ class _Mp4:
                 bounds.append(number)
         bounds += [len(ticks)] * (grid.segments + 1 - len(bounds))
         slices, segment_sizes = [], []
+        silent: list[bool] = []
         for number, (first, last) in enumerate(pairwise(bounds)):
             following = ticks[last] if last < len(ticks) else None
             times = grid.times(number, ticks[first:last], following)
@@ -218,8 +221,15 @@ class _Mp4:
             header = audio_header(number, track, times.opening, times.durations, sizes)
             slices.append(self._heap.put_fragment(header, _merged(parts)))
             segment_sizes.append(sum(sizes))
+            silent += times.silent
+        # Before it begins, nothing is heard in the wrong place.
+        missing = sum(dropwhile(bool, silent)) * grid.frame
         cutting = Fragments(segments=tuple(slices), silence=silence)
-        return stream_entry(stream, self._heap, init, grid.starts, grid.end, cutting, sizes=segment_sizes)
+        return stream_entry(
+            *(stream, self._heap, init, grid.starts, grid.end, cutting),
+            sizes=segment_sizes,
+            holes=missing > _BORNE_HOLES_S * track.timescale,
+        )
 
 
 class _Matroska:

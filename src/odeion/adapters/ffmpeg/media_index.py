@@ -116,7 +116,7 @@ Cutting = Fragments | VideoBlocks | AudioBlocks | VideoPackets | AudioPackets
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedStream:
     """A stream's segments begin at `starts` and the last ends at `end`, in ticks of `timescale`. `groups` is None for
-    what is not H.264. 0 for a rate that is not known."""
+    what is not H.264. 0 for a rate that is not known. `holes`: whether sound is known to pause."""
 
     stream_index: int
     init: Slice
@@ -125,6 +125,7 @@ class IndexedStream:
     starts: tuple[int, ...]
     end: int
     groups: GroupsOfPictures | None = None
+    holes: bool = False
     peak_bps: int = 0
     average_bps: int = 0
     cutting: Cutting
@@ -214,7 +215,8 @@ class MediaIndex:
             streams = [s.index for s in technical.video] + [s.index for s in technical.audio]
             refused = dict.fromkeys(streams, self.description.unreadable)
         picture = self.find(technical.video[0].index) if technical.video else None
-        return FileStructure(groups=picture.groups if picture else None, refused=refused)
+        holes = tuple(stream.stream_index for stream in self.description.streams if stream.holes)
+        return FileStructure(groups=picture.groups if picture else None, refused=refused, holes=holes)
 
     def init(self, stream: IndexedStream) -> bytes:
         return self._slice(stream.init)

@@ -35,6 +35,7 @@ def stream_entry(
     sizes: Sequence[int] = (),
     average_bps: int | None = None,
     groups: GroupsOfPictures | None = None,
+    holes: bool = False,
 ) -> IndexedStream:
     """The entry of a stream whose segments begin at `starts` and end at `end`, in ticks. `sizes`, where they are known,
     are the bytes that are read for each segment: its own, or also what lies between, of which the peak is made then
@@ -57,6 +58,7 @@ def stream_entry(
         starts=tuple(starts),
         end=end,
         groups=groups,
+        holes=holes,
         peak_bps=round(max(rates, default=0)),
         average_bps=by_sizes if average_bps is None else average_bps,
         cutting=cutting,

@@ -63,6 +63,7 @@ class PostgresLibraryMakeup:
                 audio.label("audio"),
                 media_indexes.c.groups,
                 media_indexes.c.refused,
+                media_indexes.c.holes,
                 func.count().label("file_count"),
                 func.sum(media_files.c.duration_ms).label("duration_ms"),
                 func.sum(media_files.c.size_bytes).label("size_bytes"),
@@ -75,7 +76,7 @@ class PostgresLibraryMakeup:
                 true() if library_id is None else media_files.c.library_id == library_id,
                 sees_file(viewer),
             )
-            .group_by(container, video, audio, media_indexes.c.groups, media_indexes.c.refused)
+            .group_by(container, video, audio, *(media_indexes.c[name] for name in ("groups", "refused", "holes")))
         )
         async with reading(self._engine) as connection:
             if library_id is not None:

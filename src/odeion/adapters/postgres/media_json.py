@@ -25,13 +25,13 @@ def technical_from_json(document: Any) -> TechnicalInfo:
 
 
 def structure_to_columns(structure: FileStructure) -> dict[str, Any]:
-    """The values of `groups` and `refused` in media_indexes."""
+    """The values of `groups`, `refused` and `holes` in media_indexes."""
     return {name: _storable(value) for name, value in _STRUCTURE.dump_python(structure, mode="json").items()}
 
 
 def structure_of(row: Any) -> FileStructure:
     """From these columns, which an outer join may leave empty."""
-    return _STRUCTURE.validate_python({"groups": row.groups, "refused": row.refused or {}})
+    return _STRUCTURE.validate_python({"groups": row.groups, "refused": row.refused or {}, "holes": row.holes or []})
 
 
 def sidecars_to_json(sidecars: Sequence[SidecarSubtitle]) -> Any:

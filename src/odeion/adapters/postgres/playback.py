@@ -257,6 +257,7 @@ class PostgresPlayableSources:
                 media_indexes.c.file_id.label("indexed"),
                 media_indexes.c.groups,
                 media_indexes.c.refused,
+                media_indexes.c.holes,
             )
             .join(content_files, content_files.c.file_id == media_files.c.id)
             .join(library_roots, library_roots.c.id == media_files.c.root_id)

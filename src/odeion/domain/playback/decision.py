@@ -46,6 +46,7 @@ _CODEC_NAMES = {
     "vorbis": "Vorbis",
 }
 _OPEN_GROUPS = "the picture has open groups of pictures, and this client cannot seek in these"
+_HOLES = "the sound has holes, behind which browsers play it too early: they are filled"
 _LANGUAGES_FOR_PEOPLE = {"eng": "English", "ger": "German", "deu": "German", "fre": "French", "fra": "French"}
 
 
@@ -72,7 +73,7 @@ def decide(
     video = _video_plan(picture, technical, capabilities, options, policy, burn_in, groups) if picture else None
     audio = tuple(_audio_plan(stream, capabilities, options, selected=stream is sound) for stream in technical.audio)
 
-    obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound, groups)
+    obstacles = _direct_play_obstacles(technical, video, audio, capabilities, sound, groups, structure.holes)
     if obstacles and not capabilities.hls:
         raise Conflict(f"this client plays no HLS, and the file cannot be played directly: {'; '.join(obstacles)}")
     if not obstacles:
@@ -352,6 +353,7 @@ def _direct_play_obstacles(
     capabilities: ClientCapabilities,
     sound: AudioStream | None,
     groups: GroupsOfPictures | None,
+    holes: Sequence[int],
 ) -> tuple[str, ...]:
     reasons = list(video.reasons) if video else []
     if groups is GroupsOfPictures.MIXED:
@@ -365,6 +367,8 @@ def _direct_play_obstacles(
     if sound is not None and sound is not technical.default_audio:
         # A browser plays one audio track of a file and offers no way to another.
         reasons.append("another audio track than the file's first was chosen")
+    if sound is not None and sound.index in holes and capabilities.hls:
+        reasons.append(_HOLES)
     return tuple(dict.fromkeys(reasons))
 
 

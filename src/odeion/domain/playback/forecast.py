@@ -72,10 +72,17 @@ def _remedy(
 ) -> tuple[Conversion, ...]:
     for kinds in _WAYS:
         converted = _converted(technical, kinds, capabilities)
-        left = None if ConversionKind.PICTURE in kinds else structure
+        left = _structure_left(structure, kinds)
         if converted is not None and _plays_as_it_is(converted, capabilities, left):
             return tuple(_conversions(technical, converted, kinds))
     return ()
+
+
+def _structure_left(structure: FileStructure | None, kinds: set[ConversionKind]) -> FileStructure | None:
+    """Of a file in which these are new: converted sound has no holes."""
+    if structure is None or ConversionKind.PICTURE in kinds:
+        return None
+    return replace(structure, holes=()) if ConversionKind.SOUND in kinds else structure
 
 
 def _plays_as_it_is(

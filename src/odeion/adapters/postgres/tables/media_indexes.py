@@ -24,9 +24,10 @@ media_indexes = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
     # The FileStructure; kept here too, as a decision how to play has to know it without the index. `groups` are null
-    # where the picture is not H.264, `refused` has reasons by the streams' indexes.
+    # where the picture is not H.264, `refused` has reasons by the streams' indexes, `holes` has streams' indexes.
     Column("groups", Text, nullable=True),
     Column("refused", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("holes", JSONB, nullable=False, server_default=text("'[]'")),
     Column("data", LargeBinary, nullable=False),
 )
 
