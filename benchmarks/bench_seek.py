@@ -26,18 +26,25 @@ _SEEKS = 20
 _LIMITS_MS = {"remux": 500, "transcode": 1500}
 _CODECS = {"remux": "h264", "transcode": "vp9"}
 _ROOT = Path(__file__).parent.parent
-_PAGE = _ROOT / "tests/integration/web/screening.html"
-_HLS = _ROOT / "web/node_modules/hls.js/dist/hls.min.js"
+_PAGE = {
+    "index.html": _ROOT / "tests/integration/web/screening.html",
+    "screening.js": _ROOT / "tests/integration/web/screening.js",
+    "hls.js": _ROOT / "web/node_modules/hls.js/dist/hls.min.js",
+}
 
 
 def run(out: Callable[[str], None]) -> float:
     """Random places, each where nothing was made or fetched before; the larger of the two shares."""
-    with tempfile.TemporaryDirectory(prefix="odeion-seek-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="odeion-seek-") as data:
+        folder = Path(data)
         film = folder / "films/Film (2001).mkv"
         film.parent.mkdir()
         make_film(film, "-c:a", "aac", seconds=_SECONDS, bits_per_second=_BITS_PER_SECOND)
-        with serving(film.parent, folder) as server:
+        web_root = folder / "web"
+        web_root.mkdir()
+        for name, source in _PAGE.items():
+            shutil.copyfile(source, web_root / name)
+        with serving(film.parent, folder, web_root) as server:
             took = asyncio.run(_measure(server))
     out(f"load {os.getloadavg()[0]:.1f}; {_SEEKS} seeks in 1080p at {_BITS_PER_SECOND / 1e6:g} Mb/s each")
     shares = []
@@ -68,9 +75,7 @@ async def _seeks(browser: Browser, server: Server, mode: str) -> list[float]:
     places = list(range(20, _SECONDS - 10, 12))
     random.Random(4).shuffle(places)
     page = await browser.new_page(base_url=str(server.api.base_url))
-    await page.route("**/screening/", lambda route: route.fulfill(path=_PAGE, content_type="text/html"))
-    await page.route("**/screening/hls.js", lambda route: route.fulfill(path=_HLS, content_type="text/javascript"))
-    await page.goto("/screening/")
+    await page.goto("/")
     config = {"maxBufferLength": 4, "maxMaxBufferLength": 4, "startLevel": 0}
     await page.evaluate("([url, config]) => screening.open(url, config)", [session["url"], config])
     # The largest picture, not a smaller one for a slow connection.

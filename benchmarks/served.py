@@ -59,16 +59,20 @@ class Server:
 
 
 @contextmanager
-def serving(films: Path, folder: Path) -> Iterator[Server]:
-    """Started, set up, and done with scanning and indexing; stopped at the end. `folder` takes its data."""
+def serving(films: Path, folder: Path, web_root: Path | None = None) -> Iterator[Server]:
+    """Started, set up, and done with scanning and indexing; stopped at the end. `folder` takes its data. `web_root` is
+    served in place of the web app."""
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ODEION_")}
+    environment["ODEION_SETUP_CODE"] = _SETUP_CODE
+    if web_root is not None:
+        environment["ODEION_WEB_ROOT"] = str(web_root)
     command = [sys.executable, "-m", "odeion", "serve", "--data-dir", str(folder / "data")]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],
-            env={**environment, "ODEION_SETUP_CODE": _SETUP_CODE},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -143,6 +143,14 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest.fixture
+async def tab(chromium: Browser) -> AsyncIterator[Page]:
+    """An empty one."""
+    context = await chromium.new_context()
+    yield await context.new_page()
+    await context.close()
+
+
 Windows = Callable[..., Any]
 
 

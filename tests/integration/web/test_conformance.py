@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route
+from playwright.async_api import Route
 
 from tests.integration.web.browser import Theatre
 from tests.integration.web.conformance import CONVERTED, COPIED, LADDER, switches_rungs, switches_sound
 from tests.integration.web.conftest import Windows
+from tests.integration.web.drivers import Tab
 from tests.integration.web.screening import screening, start_session
 from tests.integration.web.server import Server
 from tests.integration.web.waiting import until
@@ -19,26 +20,24 @@ from tests.integration.web.waiting import until
 
 class TestCopiedPictures:
     @pytest.mark.parametrize("title", ["Edit Lists", "Uneven", "Mixed Groups"])
-    async def test_play_through_and_after_seeks(self, chromium: Browser, picture_house: Server, title: str) -> None:
+    async def test_play_through_and_after_seeks(self, tab: Tab, picture_house: Server, title: str) -> None:
         session = await start_session(picture_house, title, COPIED)
         assert session["mode"] == "remux"
-        async with screening(chromium, picture_house, session) as screen:
+        async with screening(tab, picture_house, session) as screen:
             await screen.seeks(6)
             await screen.plays_through(rate=4)
 
-    async def test_are_not_copied_where_chromium_cannot_begin_in_them(
-        self, chromium: Browser, picture_house: Server
-    ) -> None:
+    async def test_are_not_copied_where_chromium_cannot_begin_in_them(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Open Groups", COPIED)
         assert session["mode"] == "transcode"
         assert "the picture has open groups of pictures, and this client cannot seek in these" in session["reasons"]
-        async with screening(chromium, picture_house, session) as screen:
+        async with screening(tab, picture_house, session) as screen:
             await screen.seeks(6)
 
-    async def test_of_open_groups_play_through_all_the_same(self, chromium: Browser, picture_house: Server) -> None:
+    async def test_of_open_groups_play_through_all_the_same(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Open Groups", COPIED | {"open_groups": True})
         assert session["mode"] == "remux"
-        async with screening(chromium, picture_house, session) as screen:
+        async with screening(tab, picture_house, session) as screen:
             await screen.plays_through(rate=4)
 
 
@@ -78,25 +77,25 @@ async def _is_given_up(asked: list[dict[str, Any]]) -> bool:
 
 class TestConvertedPictures:
     @pytest.mark.parametrize("title", ["Fifty", "Uneven"])
-    async def test_play_through_and_after_seeks(self, chromium: Browser, picture_house: Server, title: str) -> None:
+    async def test_play_through_and_after_seeks(self, tab: Tab, picture_house: Server, title: str) -> None:
         session = await start_session(picture_house, title, CONVERTED)
         assert session["mode"] == "transcode"
-        async with screening(chromium, picture_house, session) as screen:
+        async with screening(tab, picture_house, session) as screen:
             await screen.seeks(4)
             await screen.plays_through(rate=4)
 
 
 class TestAnotherSound:
-    async def test_comes_without_a_stop(self, chromium: Browser, picture_house: Server) -> None:
+    async def test_comes_without_a_stop(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Surround", COPIED)
         assert [audio["codec"] for audio in session["audio"]] == ["ac3", "eac3"]
-        async with screening(chromium, picture_house, session) as screen:
+        async with screening(tab, picture_house, session) as screen:
             await screen.seek(2)
             await switches_sound(screen, 4)
 
 
 class TestAnotherRung:
-    async def test_comes_without_a_stop(self, chromium: Browser, picture_house: Server) -> None:
+    async def test_comes_without_a_stop(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, LADDER, COPIED)
-        async with screening(chromium, picture_house, session, maxBufferLength=6) as screen:
+        async with screening(tab, picture_house, session, maxBufferLength=6) as screen:
             await switches_rungs(screen, 2)
