@@ -87,8 +87,9 @@ BROWSERS = {
     # Not every build of Chromium plays more than H.264.
     "chromium": Browser(chromium, COPIED, _HEVC | {"Web", "Alliance"}),
     "firefox": Browser(firefox, _decodes("h264", "vp9", "av1"), _HEVC, _SHORT_JUMP_S),
-    # WebKitGTK stands still, or goes on as before, when the rate of what a script feeds it changes.
-    "webkit": Browser(webkit, _decodes("h264", "hevc", "vp9", "av1"), set(), _SHORT_JUMP_S, rate=1),
+    # Of what a script feeds it, whoever made that, WebKitGTK sees holes between pictures of a variable rate; and it
+    # stands still, or goes on as before, when the rate of playing changes.
+    "webkit": Browser(webkit, _decodes("h264", "hevc", "vp9", "av1"), {"Uneven"}, _SHORT_JUMP_S, rate=1),
 }
 
 
