@@ -169,7 +169,7 @@ async def _plays(
                 await screen.seek(1)
                 await switches_rungs(screen, 4)
     except Exception as failure:
-        print(f"FAILED {way}: {failure}", flush=True)
+        print(f"FAILED {way}: {type(failure).__name__}: {failure}", flush=True)
         return False
     told = f"{len(took)} seeks of {statistics.median(took):.0f} ms, 19 of 20 within"
     told += f" {took[int(len(took) * 0.95)]:.0f} ms"

@@ -43,11 +43,9 @@ screening.open = async (url, config) => {
     hls.loadSource(url);
     hls.attachMedia(video);
     await new Promise((done) => hls.once(Hls.Events.MANIFEST_PARSED, done));
-    const shown = frame(-1, 1e9);
-    await video.play();
-    const took = (await within(shown, 40_000, 'the first frame')) - started;
+    const [shown] = await within(Promise.all([frame(-1, 1e9), video.play()]), 40_000, 'the first frame');
     playing = true;
-    return took;
+    return shown - started;
 };
 
 screening.close = () => {
