@@ -465,7 +465,7 @@ def split_silence(found: list[Seen], sound: Produced) -> tuple[list[Seen], list[
     return [packet for packet in found if packet.checksum != silent], [p for p in found if p.checksum == silent]
 
 
-def h264_units(path: Path) -> list[bytes]:
+def nal_units(path: Path) -> list[bytes]:
     """The NAL units of a file's picture, in the order of decoding."""
     found = []
     with av.open(str(path)) as container:

@@ -307,7 +307,7 @@ class TestCopies:
         is_seamless(video)
         # Closed are those at every fourth second; the others begin a second apart.
         assert video.grid.starts_s == pytest.approx((0, 4, 8, 16), abs=0.001)
-        given, copied = hls.h264_units(path), hls.h264_units(video.whole)
+        given, copied = hls.nal_units(path), hls.nal_units(video.whole)
         assert copied == [unit for unit in given if unit != X264_RECOVERY_POINT]
         assert len(given) - len(copied) == 15
         keys = [packet.pts for packet in hls.packets(video.whole) if packet.key]

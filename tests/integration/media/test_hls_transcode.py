@@ -220,8 +220,8 @@ class TestConversions:
             picture = next(container.decode(video=0))
             codec = container.streams.video[0].codec_context
             assert (picture.format.name, picture.width, picture.height) == ("yuv420p", 160, 90)
-            assert facts.codecs == f"avc1.6400{codec.level:02x}"
-            assert codec.profile == "High"
+            assert codec.extradata is not None
+            assert facts.codecs == f"avc1.{codec.extradata[1:4].hex()}" == f"avc1.6400{codec.level:02x}"
         assert len(init + first) * 8 <= facts.bandwidth_bps
         assert (await producer.facts(source, audio)).codecs == "mp4a.40.2"
 
@@ -251,6 +251,10 @@ class TestCodecs:
         found = codec_string(read_track(made.init).sample_entry)
         # An AV1 encoder chooses its level by itself, within what was announced.
         assert found == announced or (found[:7] == announced[:7] == "av01.0." and found[7:9] <= announced[7:9])
+        if codec == "hevc":
+            sets = {unit for unit in hls.nal_units(made.whole) if (unit[0] >> 1) & 63 in (32, 33, 34)}
+            assert len(sets) == 3
+            assert all(unit in made.init for unit in sets)
         spans = [hls.span(made.init, segment) for segment in made.segments]
         for before, after in itertools.pairwise(spans):
             assert after.start == pytest.approx(before.end, abs=0.001)
@@ -319,6 +323,27 @@ class TestPools:
         whole = tmp_path / "whole.mp4"
         whole.write_bytes(init + b"".join(segments))
         assert hls.play(whole) == pytest.approx(grid.starts_s[6], abs=0.1)
+
+    @pytest.mark.parametrize("preset", ["superfast", "veryfast", "fast", "medium"])
+    @pytest.mark.parametrize("start_preset", ["ultrafast", "veryfast"])
+    async def test_the_init_segment_has_all_parameter_sets(
+        self, start_preset: str, preset: str, samples: Path, tmp_path: Path
+    ) -> None:
+        """Those of a hurried start and of what comes then. WebKit takes no others, wherever they are."""
+        source = film(samples)
+        video, _ = converted(source)
+
+        async def settings() -> TranscodeSettings:
+            return TranscodeSettings(preset=preset, start_preset=start_preset)
+
+        async with producing(tmp_path / "cache", settings=settings) as producer:
+            init = await producer.init_segment(source, video)
+            segments = [await hls.fetch(producer, source, video, number) for number in range(4)]
+        whole = tmp_path / "whole.mp4"
+        whole.write_bytes(init + b"".join(segments))
+        sets = {unit for unit in hls.nal_units(whole) if unit[0] & 31 in (7, 8)}
+        assert len(sets) == 4
+        assert all(unit in init for unit in sets)
 
     async def test_a_broken_device_is_left_for_the_cpu(self, samples: Path, tmp_path: Path) -> None:
         source = film(samples)

@@ -6,7 +6,15 @@ import pytest
 
 from odeion.adapters.ffmpeg.boxes import box, boxes, find, full_box
 from odeion.adapters.ffmpeg.codec_strings import codec_string
-from odeion.adapters.ffmpeg.fmp4 import Track, audio_fragment, read_fragment, read_track, time_video, video_fragment
+from odeion.adapters.ffmpeg.fmp4 import (
+    Track,
+    audio_fragment,
+    read_fragment,
+    read_track,
+    time_video,
+    video_fragment,
+    with_parameter_sets,
+)
 
 TRACK = Track(1, 90_000, b"")
 
@@ -29,6 +37,13 @@ class TestBoxes:
     def test_of_impossible_size_are_refused(self, size: int) -> None:
         with pytest.raises(ValueError, match="a box of"):
             list(boxes(struct.pack(">I4s", size, b"free")))
+
+
+class TestParameterSets:
+    @pytest.mark.parametrize("init", [b"", box(b"moov"), box(b"moov", box(b"trak", box(b"mdia", box(b"minf"))))])
+    def test_are_only_in_init_segments_of_h264(self, init: bytes) -> None:
+        with pytest.raises(ValueError, match="not an init segment"):
+            with_parameter_sets(init, init)
 
 
 class TestVideoTimes:

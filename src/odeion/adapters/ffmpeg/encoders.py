@@ -460,7 +460,8 @@ class Encoders:
         count = run.rendition.count
         opening = run.first + 2
         quick = replace(steady, preset=settings.start_preset, hurries=True)
-        if run.lease.pool_kind is not PoolKind.CPU or run.rendition.encoding.codec is None:
+        # x265 knows no numbers for parameter sets: all of it is made as the init segment says.
+        if run.lease.pool_kind is not PoolKind.CPU or run.rendition.encoding.codec in (None, "hevc"):
             return [_Stage(run.first, count, steady)]
         if opening >= count:
             return [_Stage(run.first, count, quick)]
@@ -645,8 +646,11 @@ class Encoders:
         if known is not None:
             return known
         try:
-            output = await run_ffmpeg(encoding.init_arguments(), limit_s=_INIT_LIMIT_S, limit_bytes=_INIT_LIMIT_BYTES)
-            init = init_of(output)
+            runs = [
+                run_ffmpeg(arguments, limit_s=_INIT_LIMIT_S, limit_bytes=_INIT_LIMIT_BYTES)
+                for arguments in encoding.init_runs()
+            ]
+            init = init_of(await asyncio.gather(*runs))
         except (FfmpegFailed, OSError, ValueError) as error:
             raise Unavailable(f"the encoder does not work: {error}", retry_after_s=30) from error
         await asyncio.to_thread(self._cache.put, folder, key, _INIT_NAME, init)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -24,6 +24,7 @@ from odeion.adapters.ffmpeg.fmp4 import (
     tag_hevc_for_apple,
     time_video,
     video_fragment,
+    with_parameter_sets,
 )
 from odeion.adapters.ffmpeg.hardware import Encoder, device_arguments, encoder_arguments, upload_filters
 from odeion.adapters.ffmpeg.levels import announced_codec, h264_level, hevc_level
@@ -33,7 +34,7 @@ from odeion.domain.media_file import HdrFormat, VideoStream
 from odeion.domain.playback.plan import AudioPlan, VideoPlan
 
 # What is made changes with this number, so that segments of older versions are not mixed in.
-VERSION = 5
+VERSION = 6
 
 _USUAL_RATES = tuple(
     Fraction(rate)
@@ -176,8 +177,8 @@ class Encoding(ABC):
         """What is made, for people."""
 
     @abstractmethod
-    def init_arguments(self) -> list[str]:
-        """ffmpeg's arguments to make a file of the same kind from nothing, for its init segment."""
+    def init_runs(self) -> list[list[str]]:
+        """ffmpeg's arguments to make files of the same kind from nothing, for `init_of`."""
 
     @abstractmethod
     def cutter(self, number: int, init: bytes) -> Cutter: ...
@@ -188,9 +189,15 @@ class Encoding(ABC):
         """Peak of a segment and average."""
 
 
-def init_of(output: bytes) -> bytes:
-    """The init segment of a fragmented file. Raises ValueError."""
-    init = b"".join(output[box.start : box.end] for box in boxes(output) if box.kind in (b"ftyp", b"moov"))
+def init_of(outputs: Sequence[bytes]) -> bytes:
+    """The init segment of fragmented files that differ by their parameter sets, of which it has all. Raises
+    ValueError."""
+    init, *others = (
+        b"".join(output[box.start : box.end] for box in boxes(output) if box.kind in (b"ftyp", b"moov"))
+        for output in outputs
+    )
+    for other in others:
+        init = with_parameter_sets(init, other)
     init = tag_hevc_for_apple(init)
     read_track(init)
     return init
@@ -291,11 +298,14 @@ class VideoEncoding(Encoding):
             "pipe:1",
         ]
 
-    def init_arguments(self) -> list[str]:
-        encoder = Encoder()
+    def init_runs(self) -> list[list[str]]:
         colour = f"color=s={self.plan.width}x{self.plan.height}:r={self.rate.numerator}/{self.rate.denominator}"
-        graph = f"{colour},{finished(self.stream, self.plan, encoder)}[out]"
-        return ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", *self._encoder(encoder), "pipe:1"]
+        graph = f"{colour},{finished(self.stream, self.plan, Encoder())}[out]"
+        encoders = [Encoder(), Encoder(hurries=True)] if self.plan.codec == "h264" else [Encoder()]
+        return [
+            ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", *self._encoder(encoder), "pipe:1"]
+            for encoder in encoders
+        ]
 
     def cutter(self, number: int, init: bytes) -> Cutter:
         return _VideoCutter(self, number, init)
@@ -321,7 +331,7 @@ class VideoEncoding(Encoding):
                 keyframe_frames=4 * self._whole,
                 level=self._level,
             ),
-            # Each segment brings its own parameter sets: those of another encoder may differ from the announced ones.
+            # Each segment brings its own parameter sets: those of a GPU may differ from the announced ones.
             *(("-bsf:v", "dump_extra=freq=keyframe") if self.plan.codec in ("h264", "hevc") else ()),
             # As `hvc1` libavformat would take them out again; the init segment says it, as Apple's players insist on
             # it.
@@ -563,10 +573,10 @@ class AudioEncoding(Encoding):
         ]
         return [*source, *graphs, "-map", "[out]", *self._encoder(), "-f", "adts", "pipe:1"]
 
-    def init_arguments(self) -> list[str]:
+    def init_runs(self) -> list[list[str]]:
         graph = f"anullsrc=r={SAMPLE_RATE_HZ}:cl={_layout(self.plan.channels)},aformat=sample_fmts=fltp[out]"
         run = ["-filter_complex", graph, "-map", "[out]", "-frames:a", "2", *self._encoder()]
-        return [*run, *_FRAGMENTS, "pipe:1"]
+        return [[*run, *_FRAGMENTS, "pipe:1"]]
 
     def cutter(self, number: int, init: bytes) -> Cutter:
         return _AudioCutter(self, number, init)

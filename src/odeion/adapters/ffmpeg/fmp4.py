@@ -63,6 +63,59 @@ def tag_hevc_for_apple(init: bytes) -> bytes:
     return init[: entry.start + 4] + b"hvc1" + init[entry.start + 8 :]
 
 
+def with_parameter_sets(init: bytes, other: bytes) -> bytes:
+    """An init segment of H.264 that has the parameter sets of another one too. Raises ValueError for what has none."""
+    outer, configuration = _avc_configuration(init)
+    _, of_other = _avc_configuration(other)
+    sps, pps, rest = _parameter_sets(init[configuration.body : configuration.end])
+    more_sps, more_pps, _ = _parameter_sets(other[of_other.body : of_other.end])
+    merged = bytearray(init[configuration.body : configuration.body + 5])
+    for kept, count in ((sps + more_sps, 0xE0), (pps + more_pps, 0)):
+        merged.append(count | len(kept))
+        for one in kept:
+            merged += struct.pack(">H", len(one)) + one
+    merged += rest
+    grown = bytearray(init)
+    for box in (*outer, configuration):
+        size = box.end - box.start + len(merged) - (configuration.end - configuration.body)
+        struct.pack_into(">I", grown, box.start, size)
+    grown[configuration.body : configuration.end] = merged
+    return bytes(grown)
+
+
+def _avc_configuration(init: bytes) -> tuple[list[Box], Box]:
+    """The boxes around the decoder configuration of H.264, and that one."""
+    outer: list[Box] = []
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        found = find(init, kind, within=outer[-1] if outer else None)
+        if found is None:
+            raise ValueError("not an init segment")
+        outer.append(found)
+    entry = next(boxes(init, outer[-1].body + 8, outer[-1].end), None)
+    inner = boxes(init, entry.body + 78, entry.end) if entry is not None else iter(())
+    configuration = next((box for box in inner if box.kind == b"avcC"), None)
+    if entry is None or configuration is None:
+        raise ValueError("an init segment without a configuration of H.264")
+    return [*outer, entry], configuration
+
+
+def _parameter_sets(configuration: bytes) -> tuple[list[bytes], list[bytes], bytes]:
+    """Of sequences and of pictures, and what comes behind them."""
+    at, kinds = 5, []
+    try:
+        for mask in (0x1F, 0xFF):
+            count, at = configuration[at] & mask, at + 1
+            sets = []
+            for _ in range(count):
+                (size,) = struct.unpack_from(">H", configuration, at)
+                sets.append(configuration[at + 2 : at + 2 + size])
+                at += 2 + size
+            kinds.append(sets)
+    except (IndexError, struct.error) as error:
+        raise ValueError("a configuration of H.264 that is cut short") from error
+    return kinds[0], kinds[1], configuration[at:]
+
+
 def tell_duration(beginning: bytes, duration_s: Fraction) -> bytes | None:
     """The beginning of a fragmented file that says how long all of it is, where an encoder that cannot go back left 0;
     None while its `moov` is not whole. Raises ValueError for what is no such file."""

@@ -60,6 +60,14 @@ class Encoder:
     hurries: bool = False
 
 
+# What shapes the parameter sets of H.264: an init segment has them before anything is encoded, and some players go by
+# it alone. So they are the same whatever the effort, but for who is in a hurry, who has others of another number.
+_SHAPE = "cabac=1:8x8dct=1:bframes=3:b-pyramid=normal:ref=1:weightp=1:weightb=1"
+_HURRIED_SHAPE = "sps-id=1:cabac=0:8x8dct=0:ref=1:weightp=0:weightb=0"
+# With these x264 lowers what it adds to the quality of colours, which is in a parameter set too.
+_MORE_CHROMA = {"fast": 2, "medium": 2}
+
+
 def encoder_arguments(
     encoder: Encoder, codec: str, *, bits_per_second: int, keyframe_frames: int, level: int
 ) -> list[str]:
@@ -73,7 +81,10 @@ def encoder_arguments(
     match encoder.kind, codec:
         case PoolKind.CPU, "h264":
             quality = ["-preset", encoder.preset, "-profile:v", "high", "-crf", "20", "-sc_threshold", "0"]
-            return ["-c:v", name, *quality, *hurry, "-level", f"{level / 10}", "-forced-idr", "1", *bounded]
+            shape = _HURRIED_SHAPE if encoder.hurries else _SHAPE
+            shape += f":chroma-qp-offset={_MORE_CHROMA.get(encoder.preset, 0)}"
+            quality += [*hurry, "-x264-params", shape]
+            return ["-c:v", name, *quality, "-level", f"{level / 10}", "-forced-idr", "1", *bounded]
         case PoolKind.CPU, "hevc":
             parameters = f"scenecut=0:open-gop=0:log-level=error:level-idc={level / 10}:high-tier=0"
             quality = ["-preset", encoder.preset, "-crf", "23", "-x265-params", parameters]
