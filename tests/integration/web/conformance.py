@@ -59,13 +59,12 @@ _HEVC = {"Fifty", "Of Mpeg"}
 
 @dataclass(frozen=True)
 class Browser:
-    """`able` are the capabilities for which films are copied, but for those of `converted_only`. `jump_s`: how far the
-    player may jump at the beginning. `rate`: how fast a film is played through."""
+    """`able` are the capabilities for which films are copied, but for those of `converted_only`. `rate`: how fast a
+    film is played through."""
 
     tab: Callable[[], AbstractAsyncContextManager[Tab]]
     able: dict[str, Any]
     converted_only: set[str]
-    jump_s: float = 0
     rate: float = 4
 
 
@@ -80,16 +79,13 @@ def _decodes(*video: str) -> dict[str, Any]:
     }
 
 
-# Where the first sound begins some milliseconds after 0, Chromium waits for it; in the others hls.js goes there, and
-# tells of it.
-_SHORT_JUMP_S = 0.15
 BROWSERS = {
     # Not every build of Chromium plays more than H.264.
     "chromium": Browser(chromium, COPIED, _HEVC | {"Web", "Alliance"}),
-    "firefox": Browser(firefox, _decodes("h264", "vp9", "av1"), _HEVC, _SHORT_JUMP_S),
+    "firefox": Browser(firefox, _decodes("h264", "vp9", "av1"), _HEVC),
     # Of what a script feeds it, whoever made that, WebKitGTK sees holes between pictures of a variable rate; and it
     # stands still, or goes on as before, when the rate of playing changes.
-    "webkit": Browser(webkit, _decodes("h264", "hevc", "vp9", "av1"), {"Uneven"}, _SHORT_JUMP_S, rate=1),
+    "webkit": Browser(webkit, _decodes("h264", "hevc", "vp9", "av1"), {"Uneven"}, rate=1),
 }
 
 
@@ -159,7 +155,7 @@ async def _plays(
     session = await start_session(server, title, able)
     try:
         assert session["mode"] == mode, session
-        async with browser.tab() as tab, screening(tab, server, session, jump_s=browser.jump_s) as screen:
+        async with browser.tab() as tab, screening(tab, server, session) as screen:
             took = sorted(await screen.seeks(seeks))
             if len(session["audio"]) > 1:
                 await screen.seek(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +22,6 @@ _FILES = {
 }
 # What is less is a rounding of timestamps; players play over it.
 HOLE_S = 0.05
-_JUMP_FROM_THE_BEGINNING = re.compile("bufferSeekOverHole .* seeking from 0 to ([0-9.]+) ")
 
 
 def add_page(web_root: Path) -> None:
@@ -97,23 +95,14 @@ class Screening:
 
 
 @asynccontextmanager
-async def screening(
-    tab: Tab, server: Server, session: dict[str, Any], *, jump_s: float = 0, **config: Any
-) -> AsyncIterator[Screening]:
-    """A session plays in a tab; `config` goes to hls.js. Ends with no problem having been noted, but for a jump from 0
-    over `jump_s` at most."""
+async def screening(tab: Tab, server: Server, session: dict[str, Any], **config: Any) -> AsyncIterator[Screening]:
+    """A session plays in a tab; `config` goes to hls.js. Ends with no problem having been noted."""
     await tab.goto(f"{server.url}/screening/index.html")
     started_ms = await tab.evaluate(
         "([url, config]) => screening.open(url, config)", [session["url"], {"enableWorker": False, **config}]
     )
     screen = Screening(tab, session["duration_ms"] / 1000, float(started_ms))
     yield screen
-    problems = [problem for problem in await screen.problems() if _jumped_s(problem) > jump_s]
+    problems = await screen.problems()
     assert not problems, "\n".join(problems)
     await tab.evaluate("() => screening.close()")
-
-
-def _jumped_s(problem: str) -> float:
-    """How far hls.js went from 0 to where there is something to play; endlessly far for another problem."""
-    jump = _JUMP_FROM_THE_BEGINNING.search(problem)
-    return float(jump[1]) if jump else float("inf")

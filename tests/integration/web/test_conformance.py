@@ -15,11 +15,12 @@ from tests.integration.web.conftest import Windows
 from tests.integration.web.drivers import Tab
 from tests.integration.web.screening import screening, start_session
 from tests.integration.web.server import Server
-from tests.integration.web.waiting import until
+from tests.integration.web.waiting import in_real_time, until
 
 
 class TestCopiedPictures:
     @pytest.mark.parametrize("title", ["Edit Lists", "Uneven", "Mixed Groups"])
+    @in_real_time
     async def test_play_through_and_after_seeks(self, tab: Tab, picture_house: Server, title: str) -> None:
         session = await start_session(picture_house, title, COPIED)
         assert session["mode"] == "remux"
@@ -27,6 +28,7 @@ class TestCopiedPictures:
             await screen.seeks(6)
             await screen.plays_through(rate=4)
 
+    @in_real_time
     async def test_are_not_copied_where_chromium_cannot_begin_in_them(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Open Groups", COPIED)
         assert session["mode"] == "transcode"
@@ -34,6 +36,7 @@ class TestCopiedPictures:
         async with screening(tab, picture_house, session) as screen:
             await screen.seeks(6)
 
+    @in_real_time
     async def test_of_open_groups_play_through_all_the_same(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Open Groups", COPIED | {"open_groups": True})
         assert session["mode"] == "remux"
@@ -77,6 +80,7 @@ async def _is_given_up(asked: list[dict[str, Any]]) -> bool:
 
 class TestConvertedPictures:
     @pytest.mark.parametrize("title", ["Fifty", "Uneven"])
+    @in_real_time
     async def test_play_through_and_after_seeks(self, tab: Tab, picture_house: Server, title: str) -> None:
         session = await start_session(picture_house, title, CONVERTED)
         assert session["mode"] == "transcode"
@@ -86,6 +90,7 @@ class TestConvertedPictures:
 
 
 class TestAnotherSound:
+    @in_real_time
     async def test_comes_without_a_stop(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, "Surround", COPIED)
         assert [audio["codec"] for audio in session["audio"]] == ["ac3", "eac3"]
@@ -95,6 +100,7 @@ class TestAnotherSound:
 
 
 class TestAnotherRung:
+    @in_real_time
     async def test_comes_without_a_stop(self, tab: Tab, picture_house: Server) -> None:
         session = await start_session(picture_house, LADDER, COPIED)
         async with screening(tab, picture_house, session, maxBufferLength=6) as screen:
