@@ -10,7 +10,7 @@ from odeion.adapters.ffmpeg.boxes import boxes
 _VIDEO_FIELDS, _AUDIO_FIELDS = 78, 28
 _PLAIN = {b"ac-3": "ac-3", b"ec-3": "ec-3", b"Opus": "opus", b"fLaC": "fLaC", b".mp3": "mp3"}
 _MP3_OBJECT_TYPES = (0x69, 0x6B)
-_RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
+AAC_RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 
 
 def codec_string(sample_entry: bytes) -> str:
@@ -86,7 +86,7 @@ def aac_configuration(sample_entry: bytes) -> AacConfiguration:
             return bits >> (128 - at) & ((1 << count) - 1)
 
         index = take(4)
-        rate_hz = take(24) if index == 15 else _RATES_HZ[index]
+        rate_hz = take(24) if index == 15 else AAC_RATES_HZ[index]
         return AacConfiguration(rate_hz, take(4))
     except IndexError as error:
         raise ValueError("a configuration that is cut short") from error

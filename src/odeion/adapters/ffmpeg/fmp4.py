@@ -6,6 +6,7 @@ last sample lasts until the first decode time of the next segment, which either 
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,24 +41,40 @@ class Track:
 def read_track(init: bytes) -> Track:
     """Raises ValueError for what is no init segment of one track."""
     header, media = find(init, b"moov", b"trak", b"tkhd"), find(init, b"moov", b"trak", b"mdia", b"mdhd")
-    descriptions = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
-    if header is None or media is None or descriptions is None:
+    path = _sample_description(init)
+    if header is None or media is None or not path:
         raise ValueError("not an init segment")
     (track_id,) = struct.unpack_from(">I", init, header.body + (20 if init[header.body] else 12))
     (timescale,) = struct.unpack_from(">I", init, media.body + (20 if init[media.body] else 12))
-    entry = next(boxes(init, descriptions.body + 8, descriptions.end), None)
-    if entry is None or not timescale:
+    entry = path[-1]
+    if entry.kind == b"stsd" or not timescale:
         raise ValueError("an init segment without a sample description")
     return Track(track_id, timescale, init[entry.start : entry.end])
 
 
+def _sample_description(init: bytes) -> list[Box]:
+    """The boxes around the first sample entry, and that one where there is one; none in what is no init segment."""
+    path: list[Box] = []
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        found = find(init, kind, within=path[-1] if path else None)
+        if found is None:
+            return []
+        path.append(found)
+    return [*path, *itertools.islice(boxes(init, path[-1].body + 8, path[-1].end), 1)]
+
+
+def _configuration(init: bytes, entry: Box, kind: bytes) -> Box | None:
+    """The decoder configuration in a sample entry of pictures."""
+    return next((box for box in boxes(init, entry.body + 78, entry.end) if box.kind == kind), None)
+
+
 def tag_hevc_for_apple(init: bytes) -> bytes:
     """HEVC as `hvc1`, which Apple's players insist on, where the parameter sets are in the init segment."""
-    descriptions = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
-    entry = next(boxes(init, descriptions.body + 8, descriptions.end), None) if descriptions else None
-    if entry is None or entry.kind != b"hev1":
+    path = _sample_description(init)
+    if not path or path[-1].kind != b"hev1":
         return init
-    configuration = next((b for b in boxes(init, entry.body + 78, entry.end) if b.kind == b"hvcC"), None)
+    entry = path[-1]
+    configuration = _configuration(init, entry, b"hvcC")
     if configuration is None or not init[configuration.body + 22]:
         return init
     return init[: entry.start + 4] + b"hvc1" + init[entry.start + 8 :]
@@ -85,18 +102,13 @@ def with_parameter_sets(init: bytes, other: bytes) -> bytes:
 
 def _avc_configuration(init: bytes) -> tuple[list[Box], Box]:
     """The boxes around the decoder configuration of H.264, and that one."""
-    outer: list[Box] = []
-    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
-        found = find(init, kind, within=outer[-1] if outer else None)
-        if found is None:
-            raise ValueError("not an init segment")
-        outer.append(found)
-    entry = next(boxes(init, outer[-1].body + 8, outer[-1].end), None)
-    inner = boxes(init, entry.body + 78, entry.end) if entry is not None else iter(())
-    configuration = next((box for box in inner if box.kind == b"avcC"), None)
-    if entry is None or configuration is None:
+    path = _sample_description(init)
+    if not path:
+        raise ValueError("not an init segment")
+    configuration = _configuration(init, path[-1], b"avcC")
+    if configuration is None:
         raise ValueError("an init segment without a configuration of H.264")
-    return [*outer, entry], configuration
+    return path, configuration
 
 
 def _parameter_sets(configuration: bytes) -> tuple[list[bytes], list[bytes], bytes]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from odeion.adapters.ffmpeg.codec_strings import AAC_RATES_HZ
 from odeion.adapters.ffmpeg.h264_groups import DISPENSABLE, RECOVERY_POINT, SEI, message_kinds
 from odeion.adapters.ffmpeg.mp4 import Unsupported
 from odeion.adapters.ffmpeg.timing import Scale
@@ -380,7 +381,6 @@ class Frame(NamedTuple):
     belongs: bool = False
 
 
-_ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _AC3_RATES = (48000, 44100, 32000)
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _MP3_RATES = (44100, 48000, 32000)
@@ -399,11 +399,11 @@ def _adts(data: bytes, at: int) -> Frame | None:
     channels = (data[at + 2] & 1) << 2 | data[at + 3] >> 6
     size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
     skipped = 7 if data[at + 1] & 1 else 9
-    if rate >= len(_ADTS_RATES) or size <= skipped:
+    if rate >= len(AAC_RATES_HZ) or size <= skipped:
         return None
     # Several blocks in a frame would have to be told apart by decoding them.
     samples = 1024 * ((data[at + 6] & 3) + 1)
-    return Frame(size, skipped, samples, _ADTS_RATES[rate], (profile, rate, channels, samples))
+    return Frame(size, skipped, samples, AAC_RATES_HZ[rate], (profile, rate, channels, samples))
 
 
 def adts_configuration(frame: bytes) -> bytes:
