@@ -107,10 +107,13 @@ async def serve_websocket() -> None:
         await _send("s2c_auth_ok", {"user_id": viewer.id})
         sender = asyncio.create_task(_send_events(queue, viewer))
         receiver = asyncio.create_task(_receive())
-        done, pending = await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        try:
+            done, _ = await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also where the handler itself is cancelled: nothing is sent for it any more.
+            for task in (sender, receiver):
+                task.cancel()
+            await asyncio.gather(sender, receiver, return_exceptions=True)
         for task in done:
             task.result()
     await websocket.close(_POLICY_VIOLATION)
